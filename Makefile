@@ -1,0 +1,119 @@
+# The programs land in this folder, every other product in build/. `make help` explains the commands.
+
+LETTERS := a b c d e f g
+STEPS := $(LETTERS:%=step_%)
+PROGRAMS := $(STEPS) client3
+
+# SANITIZE=1 builds everything anew, in a place of its own; WERROR=1 is for CI. (Left out is vptr, which needs descriptors
+# of its own for its check: a server that has run out of them would be accused of the worst.)
+BUILD := build$(if $(SANITIZE),/sanitized)
+BIN := $(if $(SANITIZE),$(BUILD)/)
+CXXFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(if $(WERROR),-Werror)
+SANITIZERS := $(if $(SANITIZE),-fsanitize=address -fsanitize=undefined -fno-sanitize=vptr -fno-sanitize-recover=all)
+COMPILE = $(CXX) -std=c++20 $(CPPFLAGS) $(CXXFLAGS) $(WARNINGS) $(SANITIZERS) -MMD -MP
+
+TEST_FILES := $(wildcard tests/*.cpp)
+SUITES := $(patsubst tests/%.cpp,%,$(filter-out tests/main.cpp,$(TEST_FILES)))
+OBJECTS := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard proc/*.cpp harness/*.cpp) $(TEST_FILES))
+FIXTURES := $(patsubst %.cpp,$(BUILD)/%,$(wildcard tests/fixtures/*.cpp))
+SOURCES := $(wildcard */*.hpp */*.cpp tests/fixtures/*.cpp)
+
+MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
+.DELETE_ON_ERROR:
+.SECONDEXPANSION:
+.PHONY: all test deps deps_dev format lint clean help always $(addprefix diff_,ab bc cd de ef fg) doctest
+
+ifdef SANITIZE
+.PHONY: $(PROGRAMS)
+$(PROGRAMS): %: $(BIN)%
+endif
+
+all: $(addprefix $(BIN),$(PROGRAMS))  ## make alone: the servers and the client (one of them: make step_g)
+
+$(addprefix $(BIN),$(STEPS)): $(BIN)step_%: $$(wildcard step_$$*_*/webserver3$$*.cpp) $(BUILD)/flags
+	$(COMPILE) -MF $(BUILD)/step_$*.d $< -o $@
+
+$(BIN)client3: client/client3.cpp $(BUILD)/flags
+	$(COMPILE) -MF $(BUILD)/client3.d $< -o $@
+
+$(FIXTURES): $(BUILD)/%: %.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(COMPILE) -MF $@.d $< -o $@
+
+# What tests waits more than it works: it is compiled fast rather than made fast.
+$(BUILD)/%.o: %.cpp $(BUILD)/flags | doctest
+	@mkdir -p $(@D)
+	$(COMPILE) -O0 -MF $(@:.o=.d) -c $< -o $@
+
+$(BUILD)/run_tests: $(OBJECTS)
+	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
+
+# Another compiler, or other flags: everything is built again.
+$(BUILD)/flags: always
+	@mkdir -p $(@D)
+	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' >$@
+
+doctest:
+	@printf '#if !__has_include(<doctest/doctest.h>)\n#error\n#endif\n' | $(CXX) -std=c++20 -E -x c++ - >/dev/null 2>&1 \
+	  || { echo 'doctest is missing: install it with `make deps`' >&2; exit 1; }
+
+# The suites wait more than they work: all at once. Each leaves its output, and its exit status, in a file.
+test: $(BUILD)/run_tests $(FIXTURES) $(addprefix $(BIN),$(PROGRAMS))  ## build and run the tests (SANITIZE=1: sanitized)
+	@logs=$$(mktemp -d $(BUILD)/logs.XXXXXX); trap 'rm -rf "$$logs"' EXIT; \
+	printf '%s\n' $(SUITES) | LOGS=$$logs BIN=$(BIN) BUILD=$(BUILD) xargs -P 16 -I{} sh -c \
+	  '$(BUILD)/run_tests --source-file="*/{}.cpp" --no-version >$$LOGS/{} 2>&1; echo "exit status $$?" >>$$LOGS/{}'; \
+	awk -f tests/summary.awk $(SUITES:%=$$logs/%)
+
+# What is installed, by package manager: a compiler, doctest for the tests, curl for a first client; and what `make format`
+# and `make lint` call, with the second compiler that CI builds with.
+MANAGER := $(firstword $(foreach name,apt-get dnf pacman apk brew,$(if $(shell command -v $(name)),$(name))))
+SUDO := $(if $(filter-out 0,$(shell id -u)),$(if $(filter-out brew,$(MANAGER)),sudo ))
+deps_apt-get := apt-get update && apt-get install -y g++ doctest-dev curl
+deps_dnf := dnf install -y gcc-c++ doctest-devel curl
+deps_pacman := pacman -S --needed --noconfirm gcc doctest curl
+deps_apk := apk add g++ linux-headers doctest-dev curl diffutils
+deps_brew := brew install doctest
+deps_dev_apt-get := apt-get update && apt-get install -y clang clang-format clang-tidy
+deps_dev_dnf := dnf install -y clang clang-tools-extra
+deps_dev_pacman := pacman -S --needed --noconfirm clang
+deps_dev_apk := apk add clang clang-extra-tools
+deps_dev_brew := brew install llvm
+
+deps: check = printf '\#include <doctest/doctest.h>\n' | $(CXX) -std=c++20 -E -x c++ - && command -v curl
+deps:  ## install what building and testing need, with the system's package manager
+deps_dev: check = command -v clang++ && command -v clang-format && command -v clang-tidy
+deps_dev:  ## install what format, lint and CI need besides
+deps deps_dev:
+	@if { $(check); } >/dev/null 2>&1; then echo '$@: everything is there'; \
+	elif [ -z '$(MANAGER)' ]; then echo '$@: no known package manager; wanted: $($@_apt-get)' >&2; exit 1; \
+	else echo '$@: $(SUDO)$($@_$(MANAGER))'; $(SUDO)sh -c 'export DEBIAN_FRONTEND=noninteractive; $($@_$(MANAGER))'; fi
+
+# `make deps test` installs first, also with -j.
+ifneq ($(filter deps,$(MAKECMDGOALS)),)
+doctest $(BUILD)/flags: | deps
+endif
+
+# On a terminal: side by side where that is wide enough for two steps, and what differs in colour.
+diff_ab diff_bc diff_cd diff_de diff_ef diff_fg: diff_%:  ## the lesson between two steps (diff_ab … diff_fg)
+	@pair=$*; set -- step_$${pair%?}_*/*.cpp step_$${pair#?}_*/*.cpp; \
+	if ! [ -t 1 ]; then diff --side-by-side --expand-tabs --width=180 "$$@"; \
+	elif [ "$$(tput cols 2>/dev/null || echo 80)" -lt 180 ]; then diff --unified=99 --color=always "$$@"; \
+	else diff --side-by-side --expand-tabs --width=180 "$$@" | \
+	  awk 'substr($$0, 87, 5) ~ /[|<>]/ { $$0 = "\033[1;33m" $$0 "\033[0m" } { print }'; fi; true
+
+format:  ## lay out all code by .clang-format
+	clang-format -i $(SOURCES)
+
+lint:  ## check the layout, and the code with clang-tidy
+	clang-format --dry-run --Werror $(SOURCES)
+	printf '%s\n' $(filter %.cpp,$(SOURCES)) | xargs -P $$(getconf _NPROCESSORS_ONLN) -I{} \
+	  clang-tidy --quiet {} -- -std=c++20 -Wno-unused-command-line-argument 2>/dev/null
+
+clean:  ## remove everything that was built
+	rm -rf build $(PROGRAMS)
+
+help:  ## show this
+	@awk -F ':.*## *' '/^[a-z_ ]+:.*##/ { count = split($$1, names, " "); printf "make %-10s %s\n", names[count], $$2 }' Makefile
+
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
