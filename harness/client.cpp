@@ -1,0 +1,71 @@
+#include "client.hpp"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <cerrno>
+#include <limits>
+
+#include "process.hpp"
+
+namespace harness {
+namespace {
+
+/// What poll(2) says of the descriptor, within `patience`; 0 when that has run out.
+int events_of(int fd, int wanted, std::chrono::milliseconds patience) {
+    pollfd events = {fd, static_cast<short>(wanted), 0};
+    return poll(&events, 1, static_cast<int>(patience.count())) == 1 ? events.revents : 0;
+}
+
+}  // namespace
+
+Client::Client(std::uint16_t server_port) : socket_(AF_INET, SOCK_STREAM) {
+    const timeval patience = {std::chrono::duration_cast<std::chrono::seconds>(PATIENCE).count(), 0};
+    net::check("setsockopt", setsockopt(socket_.fileno(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience));
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(server_port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socket_.connect(address);
+    port_ = static_cast<std::uint16_t>(socket_.port());
+}
+
+bool Client::send(std::string_view bytes) const {
+    return ::send(socket_.fileno(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+}
+
+std::string Client::receive(std::size_t size) {
+    std::string text;
+    while (text.size() < size && events_of(socket_.fileno(), POLLIN, PATIENCE) != 0) {
+        char buffer[4096];
+        const ssize_t count = recv(socket_.fileno(), buffer, std::min(sizeof buffer, size - text.size()), 0);
+        if (count == -1) was_reset_ = true;
+        if (count <= 0) break;
+        text.append(buffer, static_cast<std::size_t>(count));
+    }
+    return text;
+}
+
+std::string Client::receive_all() { return receive(std::numeric_limits<std::size_t>::max()); }
+
+bool Client::has_answer() const {
+    char first;
+    return recv(socket_.fileno(), &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
+bool Client::has_ended() const {
+    return (events_of(socket_.fileno(), POLLRDHUP, std::chrono::milliseconds(0)) & (POLLRDHUP | POLLHUP | POLLERR)) !=
+           0;
+}
+
+void Client::half_close() const { net::check("shutdown", shutdown(socket_.fileno(), SHUT_WR)); }
+
+void Client::reset() {
+    const linger at_once = {1, 0};
+    net::check("setsockopt", setsockopt(socket_.fileno(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+    socket_.close();
+}
+
+}  // namespace harness

@@ -1,0 +1,48 @@
+// A client of a server under test: as polite or as rude as the test wants.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "../net/socket.hpp"
+
+namespace harness {
+
+constexpr std::string_view REQUEST = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
+constexpr std::string_view PAGE = "HTTP/1.1 200 OK\r\n\r\nHello, World!\n";  ///< the whole answer, byte by byte
+
+/// A connection to a server on 127.0.0.1. It closes when its scope ends.
+class Client {
+public:
+    /// Throws std::system_error when there is nobody to connect to, or nobody who lets us in time.
+    explicit Client(std::uint16_t server_port);
+
+    /// The ephemeral port at its end.
+    std::uint16_t port() const { return port_; }
+
+    /// Sends `bytes`. Returns false when the server is gone, or does not take them in time.
+    bool send(std::string_view bytes) const;
+    bool ask() const { return send(REQUEST); }
+
+    /// Waits for `size` bytes and returns them; fewer when the connection ends before or it takes too long.
+    std::string receive(std::size_t size);
+    /// The same until the connection ends.
+    std::string receive_all();
+
+    bool has_answer() const;  ///< whether there is something to receive
+    bool has_ended() const;  ///< whether the server has hung up (or reset): what was sent before can still be received
+    bool was_reset() const { return was_reset_; }  ///< whether receive has met a reset instead of an end
+
+    void half_close() const;  ///< no more to send, but all ears (shutdown(2))
+    void reset();  ///< hangs up with a reset instead of an end (SO_LINGER, socket(7))
+    void close() { socket_.close(); }
+
+private:
+    net::Socket socket_;
+    std::uint16_t port_;
+    bool was_reset_ = false;
+};
+
+}  // namespace harness
