@@ -1,0 +1,107 @@
+// The harness: it finds a server, sees what it does, and leaves nothing behind.
+#include "support.hpp"
+
+namespace {
+
+Program shell(const std::string& script, const std::string& argument = "") {
+    return {{"sh", "-c", script, argument}, {}, {}, {}};
+}
+
+bool exists(pid_t pid) { return proc::process(pid).has_value(); }
+
+}  // namespace
+
+TEST_CASE("a server below a shell is found by its listening socket") {
+    Program launched = shell("\"$0\"; exit 0", built("step_g").command.front());
+    Server server(launched);
+    CHECK(server.acceptor() != server.pid());
+    Client client(server.port());
+    client.ask();
+    CHECK(client.receive_all() == PAGE);
+}
+
+TEST_CASE("a program that is not there is an error") {
+    CHECK_THROWS_WITH(Server({{"./no_such_server"}, {}, {}, {}}),
+                      "cannot start ./no_such_server: No such file or directory");
+}
+
+TEST_CASE("a server that ends before it listens is an error, with its last words") {
+    CHECK_THROWS_WITH(Server(shell("echo so far; echo so bad >&2; exit 3")),
+                      "sh does not listen: it exited with 3\nstdout: so far\n\nstderr: so bad\n");
+}
+
+TEST_CASE("neither the environment nor the settings of who runs the tests reach the server") {
+    setenv("PORT", "nonsense", 1);
+    setenv("SLEEP", "nonsense", 1);
+    const Ended printed(shell("echo \"$PORT,$SLEEP,$OURS\"").with("OURS", "set"));
+    unsetenv("PORT");
+    unsetenv("SLEEP");
+    CHECK(printed.out == ",,set\n");
+}
+
+TEST_CASE("the limit of processes holds for the program alone, for root as well") {
+    Program limited = built("step_g");
+    limited.max_processes = 4;
+    Server first(limited);
+    Server second(limited);  // of another user, or in another namespace: what the first does is not counted here
+    std::deque<Client> clients;
+    while (!first.has_ended() && clients.size() < 500) {
+        clients.emplace_back(first.port());
+        first.until([&] { return first.children().size() == clients.size() && first.waits_in_accept(); });
+    }
+    CHECK(first.until_ended());
+    CHECK(first.err() == "step_g: fork: Resource temporarily unavailable\n");
+    Client client(second.port());
+    client.ask();
+    CHECK(client.receive_all() == PAGE);
+}
+
+TEST_CASE("what the program leaves behind ends with it: children, orphans, daemons") {
+    std::vector<pid_t> all;
+    {
+        Process process(shell("trap '' TERM HUP INT; sleep 600 & setsid sh -c 'sleep 600 & sleep 600' & wait"));
+        CHECK(process.until([&] { return proc::descendants(process.pid()).size() == 4; }));
+        all.push_back(process.pid());
+        for (const proc::Process& one : proc::descendants(process.pid())) all.push_back(one.pid);
+        kill(all[2], SIGKILL);  // its children are orphans now
+    }
+    for (const pid_t pid : all) CHECK_FALSE(exists(pid));
+}
+
+TEST_CASE("when we are killed, by SIGKILL too, the server goes with us, and so do its children") {
+    // A process of ours starts the server, tells who is who, and waits to be killed.
+    int told[2];
+    REQUIRE(pipe2(told, O_CLOEXEC) == 0);
+    const pid_t starter = fork_child([&] {
+        Server server(built("step_c").with("SLEEP", "60"));
+        Client client(server.port());
+        client.ask();
+        server.until([&] { return !server.children().empty() && client.has_answer(); });
+        const pid_t pids[] = {server.pid(), server.children().at(0).pid, proc::process(server.pid())->ppid};
+        if (write(told[1], pids, sizeof pids) == sizeof pids) pause();
+    });
+    close(told[1]);
+    pid_t pids[3];
+    const ssize_t size = read(told[0], pids, sizeof pids);
+    close(told[0]);
+    REQUIRE(size == sizeof pids);
+    for (const pid_t pid : pids) CHECK(exists(pid));
+    kill(starter, SIGKILL);
+    waitpid(starter, nullptr, 0);
+    for (const pid_t pid : pids) CHECK(eventually([&] { return !exists(pid); }));
+}
+
+TEST_CASE("the zombies that a program has not reaped are told") {
+    Process process(shell("(exit 0) & exec sleep 600"));  // sleep waits for nobody
+    const auto zombies = [&] {
+        const std::vector<proc::Process> children = proc::children(process.pid());
+        return children.size() == 1 && children.front().is_zombie();
+    };
+    CHECK(process.until(zombies));
+    const pid_t zombie = proc::children(process.pid()).front().pid;
+    process.signal(SIGKILL);
+    CHECK(process.until_ended());
+    CHECK(process.fate() == "was killed by signal 9 (Killed)");
+    CHECK(process.left_zombies() == std::vector<pid_t>{zombie});
+    CHECK_FALSE(exists(zombie));
+}

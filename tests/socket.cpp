@@ -1,0 +1,188 @@
+// The helper by itself: net/socket.hpp.
+#include "../net/socket.hpp"
+
+#include <netinet/tcp.h>
+
+#include <thread>
+
+#include "support.hpp"
+
+namespace {
+
+/// A listening socket and both ends of one connection to it.
+struct Pair {
+    Pair() {
+        listener.bind(loopback(0));
+        listener.listen(5);
+        client.connect(loopback(listener.port()));
+    }
+    net::Socket listener{AF_INET, SOCK_STREAM};
+    net::Socket client{AF_INET, SOCK_STREAM};
+};
+
+bool is_open(int fd) { return fcntl(fd, F_GETFD) != -1; }
+
+}  // namespace
+
+TEST_CASE("a socket closes at the end of its scope") {
+    int fd = -1;
+    {
+        const net::Socket socket(AF_INET, SOCK_STREAM);
+        fd = socket.fileno();
+        CHECK(is_open(fd));
+    }
+    CHECK_FALSE(is_open(fd));
+}
+
+TEST_CASE("to close twice closes once") {
+    net::Socket first(AF_INET, SOCK_STREAM);
+    const int fd = first.fileno();
+    first.close();
+    CHECK(first.fileno() == -1);
+    net::Socket second(AF_INET, SOCK_STREAM);
+    REQUIRE(second.fileno() == fd);  // the kernel gives out the lowest free number
+    first.close();
+    CHECK(is_open(fd));
+}
+
+TEST_CASE("what a socket was moved to has the descriptor, what it was moved from is closed") {
+    net::Socket from(AF_INET, SOCK_STREAM);
+    const int fd = from.fileno();
+    net::Socket to = std::move(from);
+    CHECK(to.fileno() == fd);
+    CHECK(from.fileno() == -1);  // NOLINT(bugprone-use-after-move): this is the test
+    from.close();
+    CHECK(is_open(fd));
+    CHECK_THROWS_WITH(from.listen(5), "listen: Bad file descriptor");
+}
+
+TEST_CASE("a failure says which call it was") {
+    net::Socket closed(AF_INET, SOCK_STREAM);
+    closed.close();
+    CHECK_THROWS_WITH(closed.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1), "setsockopt: Bad file descriptor");
+    CHECK_THROWS_WITH(closed.bind(loopback(0)), "bind: Bad file descriptor");
+    CHECK_THROWS_WITH(closed.listen(5), "listen: Bad file descriptor");
+    CHECK_THROWS_WITH(closed.accept(), "accept: Bad file descriptor");
+    CHECK_THROWS_WITH(closed.connect(loopback(1)), "connect: Bad file descriptor");
+    CHECK_THROWS_WITH(closed.recv(1), "recv: Bad file descriptor");
+    CHECK_THROWS_WITH(closed.sendall("x"), "write: Bad file descriptor");
+    CHECK_THROWS_WITH(closed.port(), "getsockname: Bad file descriptor");
+    CHECK_THROWS_WITH(net::Socket(AF_INET, -1), "socket: Invalid argument");
+}
+
+TEST_CASE("accept can tell an error without an exception") {
+    Pair pair;
+    std::error_code error = std::make_error_code(std::errc::io_error);
+    const net::Socket connection = pair.listener.accept(error);
+    CHECK_FALSE(error);
+    CHECK(is_open(connection.fileno()));
+    pair.listener.close();
+    CHECK(pair.listener.accept(error).fileno() == -1);
+    CHECK(error == std::errc::bad_file_descriptor);
+}
+
+TEST_CASE("sendall sends all, in as many parts as the kernel takes") {
+    Pair pair;
+    net::Socket server = pair.listener.accept();
+    server.setsockopt(SOL_SOCKET, SO_SNDBUF, 1);  // the kernel raises that to its minimum, far below the text's size
+    const std::string text(4'000'000, 'x');
+    std::size_t received = 0;
+    std::thread reader([&] {
+        for (std::string part; !(part = pair.client.recv(65536)).empty();) received += part.size();
+    });
+    server.sendall(text);
+    server.close();
+    reader.join();
+    CHECK(received == text.size());
+}
+
+TEST_CASE("sendall goes on after a signal") {
+    struct sigaction action = {};
+    action.sa_handler = [](int) {};  // without SA_RESTART
+    struct sigaction before = {};
+    sigaction(SIGUSR1, &action, &before);
+    Pair pair;
+    net::Socket server = pair.listener.accept();
+    server.setsockopt(SOL_SOCKET, SO_SNDBUF, 1);
+    const std::string text(4'000'000, 'x');
+    std::size_t received = 0;
+    const pthread_t sender = pthread_self();
+    std::thread reader([&] {
+        for (std::string part; !(part = pair.client.recv(65536)).empty();) {
+            received += part.size();
+            pthread_kill(sender, SIGUSR1);
+        }
+    });
+    server.sendall(text);
+    server.close();
+    reader.join();
+    sigaction(SIGUSR1, &before, nullptr);
+    CHECK(received == text.size());
+}
+
+TEST_CASE("a peer that is gone is the end of the conversation, not an error") {
+    Pair pair;
+    net::Socket server = pair.listener.accept();
+    SUBCASE("it has hung up") {
+        pair.client.close();
+        CHECK(server.recv(1024).empty());
+    }
+    SUBCASE("it has reset the connection") {
+        const linger at_once = {1, 0};
+        setsockopt(pair.client.fileno(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        pair.client.close();
+        CHECK(server.recv(1024).empty());
+    }
+    void (*before)(int) = std::signal(SIGPIPE, SIG_IGN);  // as net::run does
+    server.sendall("answer");
+    server.sendall("answer");
+    std::signal(SIGPIPE, before);
+}
+
+TEST_CASE("closing reads what is left of the request, so that the client sees an end and no reset") {
+    Pair pair;
+    net::Socket server = pair.listener.accept();
+    const std::string request = "GET /" + std::string(60'000, 'x') + " HTTP/1.1\r\n\r\n";
+    pair.client.sendall(request);
+    CHECK(server.recv(1024).size() == 1024);
+    server.sendall(PAGE);
+    server.close();
+    std::string answer;
+    for (std::string part; !(part = pair.client.recv(1024)).empty();) answer += part;
+    CHECK(answer == PAGE);
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(pair.client.fileno(), SOL_SOCKET, SO_ERROR, &error, &size);
+    CHECK(error == 0);
+}
+
+TEST_CASE("closing a copy that nothing was received from leaves the bytes to who serves the connection") {
+    Pair pair;
+    net::Socket server = pair.listener.accept();
+    const int copy = dup(server.fileno());  // the child's
+    pair.client.sendall(REQUEST);
+    server.close();
+    char text[100];
+    CHECK(recv(copy, text, sizeof text, 0) == static_cast<ssize_t>(REQUEST.size()));
+    ::close(copy);
+}
+
+TEST_CASE("a number is written in digits, and nothing else") {
+    for (const char* bad :
+         {"", " ", "abc", " 80", "80 ", "+80", "-1", "8o", "0x50", "1.5", "1e3", "65536", "99999999999999999999"}) {
+        CAPTURE(bad);
+        CHECK_THROWS_WITH(net::number<in_port_t>("PORT", bad, 8888, 65535),
+                          ("PORT must be a whole number from 0 to 65535, got \"" + std::string(bad) + '"').c_str());
+    }
+    CHECK(net::number<in_port_t>("PORT", nullptr, 8888, 65535) == 8888);
+    CHECK(net::number<in_port_t>("PORT", "0", 8888, 65535) == 0);
+    CHECK(net::number<in_port_t>("PORT", "65535", 8888, 65535) == 65535);
+    for (const char* bad :
+         {"", " 1", "1 ", "nan", "inf", "-1", "+1", "1e400", "1,5", "1.2.3", ".", "0x1p3", "1000000000.5"}) {
+        CAPTURE(bad);
+        CHECK_THROWS_AS(net::number("SLEEP", bad, 60.0, 1'000'000'000), std::invalid_argument);
+    }
+    CHECK(net::number("SLEEP", "0", 60.0, 1'000'000'000) == 0.0);
+    CHECK(net::number("SLEEP", ".25", 60.0, 1'000'000'000) == 0.25);
+    CHECK(net::number("SLEEP", "2.5", 60.0, 1'000'000'000) == 2.5);
+}
