@@ -21,12 +21,6 @@ TEST_CASE("step_f survives more live clients than it may have processes: no") { 
 TEST_CASE("step_f lets go of a client that never speaks: no") { CHECK(drops_the_silent(step_f) == no); }
 TEST_CASE("step_f finishes what it began when it is terminated: no") { CHECK(stops_gracefully(step_f) == no); }
 
-TEST_CASE("step_f: asks for a backlog of 1024") {
-    Server server(step_f);
-    INFO(server.describe());
-    CHECK(server.backlog() == std::min(1024U, system_limit_of_backlogs()));
-}
-
 TEST_CASE("step_f: of 32 children that exit together it reaps exactly one") {
     Server server(step_f);
     INFO(server.describe());

@@ -21,27 +21,6 @@ TEST_CASE("step_g survives more live clients than it may have processes: no") { 
 TEST_CASE("step_g lets go of a client that never speaks: no") { CHECK(drops_the_silent(step_g) == no); }
 TEST_CASE("step_g finishes what it began when it is terminated: no") { CHECK(stops_gracefully(step_g) == no); }
 
-TEST_CASE("step_g: asks for a backlog of 1024") {
-    Server server(step_g);
-    INFO(server.describe());
-    CHECK(server.backlog() == std::min(1024U, system_limit_of_backlogs()));
-}
-
-TEST_CASE("step_g: of 32 children that exit together it reaps every one") {
-    Server server(step_g);
-    INFO(server.describe());
-    std::deque<Client> clients;
-    for (std::size_t i = 1; i <= 32; ++i) clients.emplace_back(server.port());
-    CHECK_EVENTUALLY(server, server.children().size() == 32 && server.waits_in_accept());
-    server.signal(SIGSTOP);
-    CHECK_EVENTUALLY(server, server.is_stopped());
-    for (const Client& client : clients) client.ask();
-    CHECK_EVENTUALLY(server, server.zombies().size() == 32);
-    server.signal(SIGCONT);
-    CHECK_EVENTUALLY(server, server.is_quiet());
-    CHECK(server.zombies().empty());
-}
-
 TEST_CASE("step_g: 128 clients of client3 leave nothing behind") {
     Server server(step_g);
     INFO(server.describe());
