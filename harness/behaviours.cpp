@@ -208,6 +208,7 @@ Finding survives_sigchld(const Program& program) {
     if (!lone.settled || !hold(server, silent)) return undecided(server);
     Client passing(server.port());
     if (!passing.ask() || passing.receive(PAGE.size()) != PAGE) return undecided(server);
+    server.until([&] { return server.is_quiet(silent.size()) || server.waits_for_a_child(); });
     Client next(server.port());
     next.ask();
     server.until([&] { return next.has_answer() || server.waits_for_a_child(); });

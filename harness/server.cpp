@@ -124,8 +124,8 @@ std::vector<proc::Process> Server::zombies() const {
     return all;
 }
 
-bool Server::is_quiet() const {
-    if (!children().empty()) return false;
+bool Server::is_quiet(std::size_t at_work) const {
+    if (children().size() != at_work) return false;
     wait_for_signals_of_seen_zombies();
     return !proc::is_pending(acceptor_, SIGCHLD) && waits_in_accept();  // in this order: delivered, then back in accept
 }

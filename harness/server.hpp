@@ -39,9 +39,9 @@ public:
 
     std::vector<proc::Process> children() const;  ///< that have not exited
     std::vector<proc::Process> zombies() const;  ///< children that have exited and were not waited for
-    /// Whether nobody is at work: the acceptor waits in accept, all its children have exited, and the SIGCHLD of each
-    /// has had its effect.
-    bool is_quiet() const;
+    /// Whether all children but `at_work` have exited, the SIGCHLD of each has had its effect, and the acceptor waits
+    /// in accept: for clients that are handled, nothing more will happen.
+    bool is_quiet(std::size_t at_work = 0) const;
 
     /// All of this in words, with the last lines of its output: the evidence when something is not as expected.
     std::string describe();
