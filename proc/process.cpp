@@ -190,8 +190,6 @@ bool is_pending(pid_t pid, int signal) {
     return has_signal(pid, "ShdPnd", signal) || has_signal(pid, "SigPnd", signal);
 }
 
-bool is_caught(pid_t pid, int signal) { return has_signal(pid, "SigCgt", signal); }
-
 std::size_t count_of_user(uid_t user) {
     std::size_t count = 0;
     for (const Process& one : processes()) {

@@ -53,9 +53,6 @@ std::vector<Descriptor> descriptors(pid_t pid);
 /// Whether `signal` was sent to the process and has not been delivered yet (SigPnd and ShdPnd of /proc/PID/status).
 bool is_pending(pid_t pid, int signal);
 
-/// Whether the process has a handler for `signal` (SigCgt of /proc/PID/status).
-bool is_caught(pid_t pid, int signal);
-
 /// How many processes and threads belong to the user: what RLIMIT_NPROC limits (getrlimit(2)). Zombies count.
 std::size_t count_of_user(uid_t user);
 
