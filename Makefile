@@ -15,7 +15,8 @@ COMPILE = $(CXX) -std=c++20 $(CPPFLAGS) $(CXXFLAGS) $(WARNINGS) $(SANITIZERS) -M
 
 TEST_FILES := $(wildcard tests/*.cpp)
 SUITES := $(patsubst tests/%.cpp,%,$(filter-out tests/main.cpp,$(TEST_FILES)))
-OBJECTS := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard proc/*.cpp harness/*.cpp) $(TEST_FILES))
+HARNESS := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard proc/*.cpp) $(filter-out harness/diagnose.cpp,$(wildcard harness/*.cpp)))
+TEST_OBJECTS := $(TEST_FILES:%.cpp=$(BUILD)/%.o)
 FIXTURES := $(patsubst %.cpp,$(BUILD)/%,$(wildcard tests/fixtures/*.cpp))
 SOURCES := $(wildcard */*.hpp */*.cpp tests/fixtures/*.cpp)
 
@@ -42,11 +43,16 @@ $(FIXTURES): $(BUILD)/%: %.cpp $(BUILD)/flags
 	$(COMPILE) -MF $@.d $< -o $@
 
 # What tests waits more than it works: it is compiled fast rather than made fast.
-$(BUILD)/%.o: %.cpp $(BUILD)/flags | doctest
+$(BUILD)/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -O0 -MF $(@:.o=.d) -c $< -o $@
 
-$(BUILD)/run_tests: $(OBJECTS)
+$(TEST_OBJECTS): | doctest
+
+$(BIN)diagnose: $(BUILD)/harness/diagnose.o $(HARNESS)
+	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
+
+$(BUILD)/run_tests: $(HARNESS) $(TEST_OBJECTS)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
 
 # Another compiler, or other flags: everything is built again.

@@ -4,9 +4,13 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <deque>
 #include <ostream>
+#include <stdexcept>
 
+#include "../proc/process.hpp"
 #include "../proc/tcp.hpp"
 #include "client.hpp"
 #include "server.hpp"
@@ -14,32 +18,71 @@
 namespace harness {
 namespace {
 
+using std::to_string;
+
 Finding yes(std::string evidence) { return {Answer::yes, std::move(evidence)}; }
 Finding no(std::string evidence) { return {Answer::no, std::move(evidence)}; }
 Finding not_applicable(std::string evidence) { return {Answer::not_applicable, std::move(evidence)}; }
-Finding undecided(Server& server) { return {Answer::undecided, server.describe()}; }
 
-/// "it exited with 1: step_e: accept: Interrupted system call"
-std::string death_of(Server& server) {
-    std::string last_words = server.err();
-    if (last_words.ends_with('\n')) last_words.pop_back();
-    return "it " + server.fate() + (last_words.empty() ? "" : ": " + last_words);
+/// Neither yes nor no: `what` did not happen, and this is how far the server has come.
+Finding undecided(Server& server, const std::string& what) {
+    const std::vector<proc::Process> all = server.alive();
+    const auto sleeper =
+        std::find_if(all.begin(), all.end(), [](const proc::Process& one) { return proc::sleeps(one.pid); });
+    if (sleeper == all.end()) return {Answer::undecided, what + ": " + server.state()};
+    return {Answer::undecided, what + ": pid " + to_string(sleeper->pid) + " sleeps, and hides the rest"};
 }
+
+// ---- what is an answer --------------------------------------------------------------------------
+
+/// `text` in one line, as far as it fits there.
+std::string quoted(std::string_view text) {
+    constexpr std::size_t MOST = 80;
+    std::string line = "\"";
+    for (const char byte : text.substr(0, MOST)) {
+        if (byte == '\r') line += "\\r";
+        else if (byte == '\n') line += "\\n";
+        else line += byte >= 0 && byte < ' ' ? '?' : byte;
+    }
+    return line + (text.size() > MOST ? "\"…" : "\"");
+}
+
+/// Where the page begins: after the empty line. The article's own servers end their lines with a mere \n, which
+/// RFC 9112, 2.2, lets a recipient accept.
+std::size_t start_of_page(std::string_view answer) {
+    const std::size_t strict = answer.find("\r\n\r\n");
+    const std::size_t lax = answer.find("\n\n");
+    if (strict == std::string::npos && lax == std::string::npos) return std::string::npos;
+    return strict < lax ? strict + 4 : lax + 2;
+}
+
+/// The Content-Length of the answer, by default 1: without one, a page is there when something of it is.
+std::size_t length_of_page(std::string_view answer) {
+    constexpr std::string_view NAME = "\ncontent-length:";
+    std::string head(answer.substr(0, start_of_page(answer)));
+    std::transform(head.begin(), head.end(), head.begin(),
+                   [](char byte) { return static_cast<char>(std::tolower(static_cast<unsigned char>(byte))); });
+    const std::size_t found = head.find(NAME);
+    std::size_t length = 1;
+    if (found == std::string::npos) return length;
+    const std::size_t digits = head.find_first_not_of(' ', found + NAME.size());
+    if (digits != std::string::npos) std::from_chars(head.data() + digits, head.data() + head.size(), length);
+    return length;
+}
+
+/// Whether it is all there: a status line of success, the empty line that ends the headers, and a page.
+bool is_page(std::string_view answer) {
+    const std::size_t page = start_of_page(answer);
+    return answer.starts_with("HTTP/1.") && answer.substr(8, 5) == " 200 " && page != std::string::npos &&
+           answer.size() > page && answer.size() - page >= length_of_page(answer);
+}
+
+// ---- clients, and where they are ----------------------------------------------------------------
 
 /// Clients that were connected and stay silent.
 using Clients = std::deque<Client>;
 
-/// Whether the server is done with `count` silent clients as far as it can be: each has its own child, which waits for
-/// it, and the acceptor waits for the next; or it has no children, and waits for the first.
-bool has_taken(const Server& server, std::size_t count) {
-    if (server.waits_in_recv()) return true;
-    const std::vector<proc::Process> children = server.children();
-    return children.size() >= count && server.waits_in_accept() &&
-           std::all_of(children.begin(), children.end(),
-                       [](const proc::Process& child) { return waits_for_bytes(child.pid); });
-}
-
-/// Connects one more silent client. Returns false when the server refuses, since it is ending.
+/// Connects one more client. Returns false when the server refuses, since it is ending.
 bool connect(Server& server, Clients& clients) {
     try {
         clients.emplace_back(server.port());
@@ -50,150 +93,226 @@ bool connect(Server& server, Clients& clients) {
     }
 }
 
-/// Connects one more silent client, and waits until it is taken, by a child or by the server itself. Returns false when
-/// the server has ended of it.
-bool hold(Server& server, Clients& clients) {
-    return connect(server, clients) && server.until([&] { return has_taken(server, clients.size()); });
+/// Where a client is held.
+struct Held {
+    Place place = Place::moving;
+    pid_t by = -1;  ///< the process that has its connection, the child before others; -1: none
+};
+
+/// Connects one more silent client and waits until it has found its place.
+Held hold(Server& server, Clients& clients) {
+    Held held;
+    if (!connect(server, clients)) return held;
+    const Client& client = clients.back();
+    // Who waits for events is for a moment seen asleep beside a queue that is not empty.
+    const auto is_settled = [&] {
+        held.place = server.place_of(client);
+        if (held.place != Place::in_the_queue) return held.place != Place::moving;
+        return server.stays([&] { return server.place_of(client) == held.place; });
+    };
+    if (!server.until(is_settled)) return {};
+    const std::vector<pid_t> holders = server.holders_of(client);
+    if (!holders.empty()) held.by = holders.front();
+    return held;
 }
 
-/// Whether one client asks, is answered, and the server, all its children exited, waits for the next one.
-bool serve(Server& server, Client& client) {
-    return client.ask() && client.receive(PAGE.size()) == PAGE && server.until([&] { return server.is_quiet(); });
+/// Sends the request and waits for the page. Returns whether it has come.
+bool ask(Server& server, Client& client) {
+    client.ask();
+    server.until([&] { return is_page(client.received()) || client.has_ended(); });
+    if (is_page(client.received())) return true;
+    if (client.has_ended()) server.until([&] { return server.is_asleep(); });  // or has ended: that was why
+    return false;
+}
+
+/// Waits until a child that has been asked has exited. One that sleeps before that is killed: to its parent that is an
+/// exit like another.
+bool until_exit(Server& server, pid_t child) {
+    const auto has_exited = [=] {
+        const std::optional<proc::Process> process = proc::process(child);
+        return !process || process->is_zombie();
+    };
+    server.until([&] { return has_exited() || proc::sleeps(child); });
+    if (proc::sleeps(child)) kill(child, SIGKILL);
+    return eventually(has_exited, server.program().patience);
+}
+
+/// Has the client served that is `held`. Whether it got its page, and the server is ready for the next client.
+bool serve(Server& server, Client& client, const Held& held) {
+    if (!ask(server, client)) return false;
+    if (held.place == Place::with_a_child && !until_exit(server, held.by)) return false;
+    return server.until([&] { return server.is_quiet(); });
 }
 
 /// Shows the server `count` clients: where each has its child, they are held in `clients` all at once, otherwise they
 /// are served one after the other. Returns whether it has lived through them all.
 bool show_clients(Server& server, Clients& clients, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
-        if (!hold(server, clients)) return false;
-        if (!server.waits_in_recv()) continue;
-        if (!serve(server, clients.front())) return false;
-        clients.clear();
+        const Held held = hold(server, clients);
+        if (held.place == Place::with_a_child) continue;
+        if (held.place == Place::with_the_server && !serve(server, clients.back(), held)) return false;
+        if (held.place == Place::moving || held.place == Place::in_the_queue) return false;
+        clients.pop_back();
     }
     return true;
 }
 
-/// Whether a process of the server sleeps of its own will.
-bool someone_sleeps(const Server& server) {
-    std::vector<proc::Process> all = proc::descendants(server.acceptor());
-    all.push_back({server.acceptor(), 0, '?', ""});
-    return std::any_of(all.begin(), all.end(), [](const proc::Process& one) {
-        const std::string call = proc::blocked_in(one.pid);
-        return call == "nanosleep" || call == "clock_nanosleep";
-    });
+/// What takes care of a client, where no child does.
+std::string server_in_words(Server& server, Clients& clients, const Held& held) {
+    const std::vector<pid_t> threads = proc::threads(held.by);
+    const auto waits = [](pid_t thread) { return waits_for_bytes(thread); };
+    if (held.by != server.acceptor()) {
+        return "no child for a client: pid " + to_string(held.by) + " was there before it, a pre-forked worker";
+    }
+    if (threads.size() > 1 && std::any_of(threads.begin() + 1, threads.end(), waits)) {
+        return "no child for a client, but a thread";
+    }
+    const std::string call = proc::blocked_in(held.by);
+    if (hold(server, clients).place == Place::with_the_server) {
+        return "no child for a client: one process has them all, and waits in " + call + " (an event loop)";
+    }
+    return "no child for a client: it serves one after the other itself";
+}
+
+/// What to say about children when a silent client has none.
+Finding without_child(Server& server, Clients& clients, const Held& held) {
+    if (held.place == Place::with_the_server) return not_applicable(server_in_words(server, clients, held));
+    if (held.place == Place::let_go) {
+        return {Answer::undecided, "it hangs up on a client that has not asked yet, so that no child can be held"};
+    }
+    return undecided(server, "a silent client is not taken care of");
 }
 
 /// Where a child exits and the server has no other: holds a client until it has its own child, lets it ask, and waits
 /// until the server has taken notice of the child's end, or has ended itself.
 struct LoneExit {
-    explicit LoneExit(const Program& program) : server(program.with("SLEEP", "0")), client(server.port()) {
-        if (!server.until([this] { return has_taken(server, 1); })) return;
-        const std::vector<proc::Process> children = server.children();
-        if (children.empty()) return;
-        child = children.front().pid;
-        client.ask();
-        settled = server.until([this] { return server.is_quiet(); }) || server.has_ended();
+    explicit LoneExit(const Program& program) : server(program.with("SLEEP", "0")), held(hold(server, clients)) {
+        if (held.place != Place::with_a_child) return;
+        clients.front().ask();
+        settled =
+            until_exit(server, held.by) && (server.until([this] { return server.is_quiet(); }) || server.has_ended());
     }
     Server server;
-    Client client;
-    pid_t child = -1;  // -1: it has none
+    Clients clients;
+    Held held;
     bool settled = false;
 };
 
-Finding no_children() { return not_applicable("it has no child for the client, but serves it itself"); }
-
-}  // namespace
-
-std::ostream& operator<<(std::ostream& out, Answer answer) {
-    const char* const words[] = {"yes", "no", "-", "undecided"};
-    return out << words[static_cast<int>(answer)];
+/// Waits for the zombies to go, where the server may wake up of its own accord and see to them. In accept it will not.
+void until_reaped(Server& server) {
+    if (!server.waits_in_accept()) server.until([&] { return server.zombies().empty(); });
 }
 
-std::ostream& operator<<(std::ostream& out, const Finding& finding) {
-    return out << finding.answer << " (" << finding.evidence << ')';
+/// What a program needs before its first client, to set limits by.
+struct Needs {
+    explicit Needs(const Program& program) {
+        Server server(program);
+        for (const proc::Process& one : server.alive()) processes += proc::threads(one.pid).size();
+        for (const proc::Descriptor& one : proc::descriptors(server.acceptor())) descriptors = one.number + 1;
+    }
+    std::size_t processes = 0;  ///< threads are counted as such (getrlimit(2))
+    int descriptors = 0;
+};
+
+/// The program with room for 15 children, no more; one process besides makes 16.
+Program with_few_processes(const Program& program) {
+    Program limited = program.with("SLEEP", "0");
+    limited.max_processes = Needs(limited).processes + 15;
+    return limited;
 }
+
+// ---- the behaviours -----------------------------------------------------------------------------
 
 Finding answers(const Program& program) {
     Server server(program.with("SLEEP", "0"));
-    Client client(server.port());
-    client.ask();
-    const std::string answer = client.receive(PAGE.size());
-    if (answer == PAGE) return yes("200 OK and the page");
-    return no("it answered \"" + answer + "\"\n" + server.describe());
+    Clients clients;
+    if (connect(server, clients) && ask(server, clients.front())) return yes("200 OK and the page");
+    const std::string answer = clients.empty() ? "" : clients.front().received();
+    if (server.has_ended()) return no(server.death());
+    if (answer.empty()) return no("no answer: " + server.state());
+    return no("it answered " + quoted(answer) +
+              (start_of_page(answer) == std::string::npos ? ", without an empty line" : ""));
 }
 
 Finding concurrent(const Program& program) {
     Server server(program.with("SLEEP", "0"));
-    Clients silent;
-    if (!hold(server, silent)) return undecided(server);
-    Client second(server.port());
-    second.ask();
-    server.until([&] { return second.has_answer() || (server.waits_in_recv() && server.queued() > 0); });
-    if (second.has_answer()) return yes("served while another client stayed silent");
-    if (!server.waits_in_recv()) return undecided(server);
-    return no("it waits in recv for a silent client, and the next one is in the accept queue");
+    Clients clients;
+    const Place first = hold(server, clients).place;
+    if (first == Place::moving || first == Place::in_the_queue) return undecided(server, "no client is taken");
+    const Place second = hold(server, clients).place;
+    if (second == Place::in_the_queue) {
+        return no(server.state() + " for a silent client, and the next one is in the accept queue");
+    }
+    if (clients.size() < 2 || !ask(server, clients.back())) return undecided(server, "the second client got no page");
+    return yes(first == Place::let_go ? "it hung up on a silent client, and served the next"
+                                      : "served while another client stayed silent");
 }
 
 Finding rests(const Program& program) {
     Server server(program.with("SLEEP", "60"));
-    Client client(server.port());
-    client.ask();
-    client.receive(PAGE.size());
+    Clients clients;
+    if (!connect(server, clients) || !ask(server, clients.front())) return undecided(server, "no page");
+    const Client& client = clients.front();
+    const auto someone_sleeps = [&] {
+        const std::vector<proc::Process> all = server.alive();
+        return std::any_of(all.begin(), all.end(), [](const proc::Process& one) { return proc::sleeps(one.pid); });
+    };
     bool sleeping = false;
-    server.until([&] { return (sleeping = someone_sleeps(server)) || client.has_ended() || server.is_quiet(); });
+    server.until([&] { return (sleeping = someone_sleeps()) || client.has_ended() || server.is_quiet(); });
     if (sleeping && !client.has_ended()) return yes("it has answered, and sleeps while the client waits for the end");
-    if (client.has_ended()) return no("the connection has ended");
-    return server.is_quiet() ? no("it waits for the next client") : undecided(server);
+    if (client.has_ended()) return no("the connection ended with the page");
+    return server.is_quiet() ? no("it waits for the next client") : undecided(server, "the connection goes on");
 }
 
 Finding hangs_up(const Program& program) {
     Server server(program.with("SLEEP", "0"));
-    Client client(server.port());
-    client.ask();
-    client.receive(PAGE.size());
-    std::uint64_t still_open = 0;
-    server.until([&] {
-        if (client.has_ended()) return true;
-        if (!server.is_quiet()) return false;
-        const auto connection = proc::loopback_connection(server.port(), client.port());
-        still_open = connection ? connection->inode : 0;
-        return still_open != 0 && server.holds(still_open);
-    });
+    Clients clients;
+    if (!connect(server, clients) || !ask(server, clients.front())) return undecided(server, "no page");
+    const Client& client = clients.front();
+    std::vector<pid_t> holders;
+    const auto is_kept = [&] { return server.is_quiet() && !(holders = server.holders_of(client)).empty(); };
+    server.until([&] { return client.has_ended() || is_kept(); });
     if (client.has_ended()) return yes("the client has seen the end of the connection");
-    if (still_open == 0) return undecided(server);
-    return no("the client is served, but pid " + std::to_string(server.acceptor()) + " still holds the connection");
+    if (!server.stays(is_kept)) return undecided(server, "the connection goes on");
+    return no("the client is served, but pid " + to_string(holders.front()) + " still holds the connection");
 }
 
 Finding flat_descriptors(const Program& program) {
+    constexpr std::size_t COUNT = 20;
     Server server(program.with("SLEEP", "0"));
-    if (!server.until([&] { return server.waits_in_accept(); })) return undecided(server);
     const std::size_t before = server.sockets();
     Clients clients;
-    if (!show_clients(server, clients, 20)) return undecided(server);
-    const std::size_t after = server.sockets();
-    const std::string evidence = std::to_string(before) + " before, " + std::to_string(after) + " after twenty clients";
-    return after > before ? no(evidence) : yes(evidence);
+    if (!show_clients(server, clients, COUNT)) return undecided(server, "not all of twenty clients were served");
+    server.until([&] { return server.sockets() <= before || server.is_quiet(clients.size()); });
+    const bool more = server.stays([&] { return server.sockets() > before; });
+    const std::string evidence =
+        to_string(before) + " before, " + to_string(server.sockets()) + " after twenty clients";
+    return more ? no(evidence) : yes(evidence);
 }
 
 Finding descriptor_limit(const Program& program) {
     Program limited = program.with("SLEEP", "0");
-    limited.max_descriptors = 16;
+    const int limit = std::max(16, Needs(limited).descriptors + 8);
+    limited.max_descriptors = static_cast<rlim_t>(limit);
     Server server(limited);
     Clients clients;
-    if (show_clients(server, clients, 24)) return yes("24 clients, with 16 descriptors allowed");
-    return server.has_ended() ? no(death_of(server)) : undecided(server);
+    const std::string allowed = ", with " + to_string(limit) + " descriptors allowed";
+    if (!show_clients(server, clients, 1)) return undecided(server, "the first client was not served");
+    if (show_clients(server, clients, static_cast<std::size_t>(limit) + 7)) {
+        return yes(to_string(limit + 8) + " clients" + allowed);
+    }
+    return server.has_ended() ? no(to_string(clients.size()) + " clients" + allowed + ": " + server.death())
+                              : undecided(server, "not all clients were served");
 }
 
 Finding child_lets_go(const Program& program) {
     Server server(program.with("SLEEP", "0"));
-    Clients silent;
-    if (!hold(server, silent)) return undecided(server);
-    if (server.waits_in_recv()) return no_children();
-    const std::vector<proc::Process> children = server.children();
-    if (children.empty()) return undecided(server);
-    for (const proc::Descriptor& one : proc::descriptors(children.front().pid)) {
+    Clients clients;
+    const Held held = hold(server, clients);
+    if (held.place != Place::with_a_child) return without_child(server, clients, held);
+    for (const proc::Descriptor& one : proc::descriptors(held.by)) {
         if (one.inode == server.listening_inode()) {
-            return no("its child has the listening socket as descriptor " + std::to_string(one.number));
+            return no("its child has the listening socket as descriptor " + to_string(one.number));
         }
     }
     return yes("its child, at work, has no copy of the listening socket");
@@ -202,127 +321,272 @@ Finding child_lets_go(const Program& program) {
 Finding survives_sigchld(const Program& program) {
     LoneExit lone(program);
     Server& server = lone.server;
-    if (server.has_ended()) return no(death_of(server));
-    if (lone.child == -1 && server.waits_in_recv()) return no_children();
-    Clients silent;
-    if (!lone.settled || !hold(server, silent)) return undecided(server);
-    Client passing(server.port());
-    if (!passing.ask() || passing.receive(PAGE.size()) != PAGE) return undecided(server);
-    server.until([&] { return server.is_quiet(silent.size()) || server.waits_for_a_child(); });
-    Client next(server.port());
-    next.ask();
-    server.until([&] { return next.has_answer() || server.waits_for_a_child(); });
-    if (server.has_ended()) return no(death_of(server));
-    if (next.has_answer()) return yes("children exited while it waited in accept, and the next client was served");
+    if (lone.held.place != Place::with_a_child) return without_child(server, lone.clients, lone.held);
+    if (server.has_ended()) return no(server.death());
+    Clients clients;
+    if (!lone.settled || hold(server, clients).place != Place::with_a_child) return undecided(server, "no child");
+    if (server.waits_for_a_child()) return not_applicable("it waits for each child before it accepts again");
+    const Held passing = hold(server, clients);
+    if (passing.place != Place::with_a_child) return undecided(server, "no second child");
+    clients.back().ask();
+    until_exit(server, passing.by);
+    server.until([&] { return server.is_quiet(1) || server.waits_for_a_child(); });
+    if (!server.has_ended() && connect(server, clients) && ask(server, clients.back())) {
+        return yes("children exited while it waited in accept, and the next client was served");
+    }
+    if (server.has_ended()) return no(server.death());
     return server.waits_for_a_child() ? no("a child has exited, and it waits for another one that has not")
-                                      : undecided(server);
+                                      : undecided(server, "the next client was not served");
 }
 
 Finding reaps_one(const Program& program) {
     LoneExit lone(program);
-    if (lone.child == -1 && lone.server.waits_in_recv()) return no_children();
-    if (!lone.settled) return undecided(lone.server);
-    const bool left = lone.server.has_ended() ? !lone.server.left_zombies().empty() : !lone.server.zombies().empty();
-    const std::string who = "its child " + std::to_string(lone.child);
+    Server& server = lone.server;
+    if (lone.held.place != Place::with_a_child) return without_child(server, lone.clients, lone.held);
+    if (!lone.settled) return undecided(server, "its child has not exited");
+    until_reaped(server);
+    const bool left = server.has_ended() ? !server.left_zombies().empty() : !server.zombies().empty();
+    const std::string who = "its child " + to_string(lone.held.by);
     if (left) return no(who + " has exited and is a zombie: nobody waited for it");
-    return yes(who + " has exited and is gone" + (lone.server.has_ended() ? ", but " + death_of(lone.server) : ""));
+    return yes(who + " has exited and is gone" + (server.has_ended() ? ", but " + server.death() : ""));
 }
 
 Finding reaps_many(const Program& program) {
     constexpr std::size_t COUNT = 16;
     Server server(program.with("SLEEP", "0"));
     Clients clients;
-    while (clients.size() < COUNT) {
-        if (!hold(server, clients)) return undecided(server);
-        if (server.waits_in_recv()) return no_children();
+    std::vector<pid_t> children;
+    while (children.size() < COUNT) {
+        const Held held = hold(server, clients);
+        if (held.place == Place::in_the_queue && server.waits_for_a_child()) {
+            return not_applicable("it waits for each child before it accepts again");
+        }
+        if (held.place != Place::with_a_child) return without_child(server, clients, held);
+        children.push_back(held.by);
     }
     kill(server.acceptor(), SIGSTOP);
-    if (!server.until([&] { return server.is_stopped(); })) return undecided(server);
+    if (!server.until([&] { return server.is_stopped(); })) return undecided(server, "it cannot be stopped");
     for (const Client& client : clients) client.ask();
-    if (!server.until([&] { return server.zombies().size() == COUNT; })) return undecided(server);
+    for (const pid_t child : children) {
+        if (!until_exit(server, child)) return undecided(server, "a child has not exited");
+    }
     kill(server.acceptor(), SIGCONT);
     const bool settled = server.until([&] { return server.is_quiet(); });
-    if (server.has_ended()) return not_applicable("the first of them ended it: " + death_of(server));
-    if (!settled) return undecided(server);
-    const std::string evidence = std::to_string(COUNT) + " children exited together, ";
+    if (server.has_ended()) return not_applicable("the first of them ended it: " + server.death());
+    if (!settled) return undecided(server, "it has not come to rest");
+    const std::string evidence = to_string(COUNT) + " children exited together, ";
+    until_reaped(server);
     const std::size_t zombies = server.zombies().size();
-    if (zombies == 0) return yes(evidence + "all are gone");
-    return no(evidence + std::to_string(zombies) + " are zombies");
+    return zombies == 0 ? yes(evidence + "all are gone") : no(evidence + to_string(zombies) + " are zombies");
 }
 
 Finding process_limit(const Program& program) {
-    constexpr std::size_t LIMIT = 16;
-    Program limited = program.with("SLEEP", "0");
-    limited.max_processes = LIMIT;
+    const Program limited = with_few_processes(program);
+    const std::size_t limit = *limited.max_processes;
     Server server(limited);
-    for (std::size_t exits = 0; exits < 2 * LIMIT; ++exits) {
-        Clients client;
-        if (hold(server, client)) {
-            if (server.waits_in_recv()) return no_children();
-            if (serve(server, client.front())) continue;
+    for (std::size_t exits = 0; exits < 2 * limit; ++exits) {
+        Clients clients;
+        const Held held = hold(server, clients);
+        const std::string evidence =
+            "after " + to_string(exits) + " exits, with " + to_string(limit) + " processes allowed, ";
+        if (exits > 0 && held.place == Place::let_go) return no(evidence + "it sends the next client away");
+        if (held.place != Place::with_a_child && (exits == 0 || !server.has_ended())) {
+            return without_child(server, clients, held);
         }
-        if (!server.has_ended()) return undecided(server);
-        if (exits == 0) return not_applicable("the first exit ended it: " + death_of(server));
-        return no("after " + std::to_string(exits) + " exits " + death_of(server));
+        if (!server.has_ended() && serve(server, clients.back(), held)) continue;
+        if (!server.has_ended()) return undecided(server, "it has not come to rest");
+        if (exits == 0) return not_applicable("the first exit ended it: " + server.death());
+        return no(evidence + server.death());
     }
-    return yes(std::to_string(2 * LIMIT) + " exits, with " + std::to_string(LIMIT) + " processes allowed");
+    return yes(to_string(2 * limit) + " exits, with " + to_string(limit) + " processes allowed");
 }
 
 Finding sheds_load(const Program& program) {
-    constexpr std::size_t LIMIT = 16;
-    Program limited = program.with("SLEEP", "0");
-    limited.max_processes = LIMIT;
+    const Program limited = with_few_processes(program);
+    const std::size_t limit = *limited.max_processes;
     Server server(limited);
     Clients clients;
+    std::size_t with_children = 0;
     std::size_t refused = 0;  // told so, or hung up on
-    for (std::size_t i = 0; i < 2 * LIMIT; ++i) {
-        const bool seen = connect(server, clients) && server.until([&] {
-            return has_taken(server, clients.size()) || (clients.back().has_ended() && server.waits_in_accept());
-        });
-        if (server.has_ended()) return no("with " + std::to_string(i) + " live clients " + death_of(server));
-        if (!seen) return undecided(server);
-        if (server.waits_in_recv()) return no_children();
-        if (!clients.back().has_ended()) continue;
-        clients.pop_back();
-        ++refused;
+    for (std::size_t i = 0; i < 2 * limit; ++i) {
+        const Held held = hold(server, clients);
+        if (server.has_ended() && i > 0) {
+            return no("with " + to_string(i) + " live clients, and " + to_string(limit) + " processes allowed, " +
+                      server.death());
+        }
+        if (held.place == Place::in_the_queue && with_children > 0) break;  // it lets the others wait
+        if (held.place == Place::with_a_child) ++with_children;
+        else if (held.place == Place::let_go && with_children > 0) ++refused;
+        else return without_child(server, clients, held);
     }
-    if (refused == 0) return undecided(server);
+    if (with_children == 2 * limit) return undecided(server, "the limit does not hold for it");
     clients.clear();
-    if (!server.until([&] { return server.is_quiet(); })) return undecided(server);
-    Client next(server.port());
-    if (!serve(server, next)) return undecided(server);
-    return yes("it refused " + std::to_string(refused) + " of " + std::to_string(2 * LIMIT) +
-               " live clients, and went on");
+    Clients next;
+    const bool is_quiet = server.until([&] { return server.is_quiet(); });
+    until_reaped(server);
+    if (!is_quiet || !connect(server, next) || !ask(server, next.front())) {
+        return undecided(server, "it has not come to rest");
+    }
+    return yes("it had " + to_string(with_children) + " live clients, " +
+               (refused > 0 ? "sent " + to_string(refused) + " away" : "let the next ones wait") + ", and went on");
 }
 
 Finding drops_the_silent(const Program& program) {
     const std::chrono::milliseconds timeout(200);
     Server server(program.with("SLEEP", "0").with("TIMEOUT", "0.2"));
-    Client silent(server.port());
-    if (!server.until([&] { return silent.has_ended() || has_taken(server, 1); })) return undecided(server);
-    if (server.until([&] { return silent.has_ended(); }, 10 * timeout)) return yes("it has let go of a silent client");
-    if (server.has_ended()) return undecided(server);
+    Clients clients;
+    const Place place = hold(server, clients).place;
+    if (place == Place::moving || place == Place::in_the_queue) return undecided(server, "no client is taken");
+    if (server.until([&] { return clients.front().has_ended(); }, 10 * timeout)) {
+        return server.has_ended() ? undecided(server, "no silent client can be held")
+                                  : yes("it has let go of a silent client");
+    }
     return no("after ten times its TIMEOUT it still waits for a silent client");
 }
 
 Finding stops_gracefully(const Program& program) {
     Server server(program.with("SLEEP", "0"));
     Clients clients;
-    if (!hold(server, clients)) return undecided(server);
+    const Held held = hold(server, clients);
+    if (held.by == -1) return undecided(server, "no client is being served");
     kill(server.acceptor(), SIGTERM);
-    // until it has ended, or is alive and listens no more, or has taken no notice
-    server.until([&] {
-        return !proc::is_pending(server.acceptor(), SIGTERM) &&
-               (server.waits_in_accept() || (!server.is_listening() && server.is_asleep()));
+    server.until([&] { return !proc::is_pending(server.acceptor(), SIGTERM) && server.is_asleep(); });
+    if (server.has_ended()) return no("while a client was being served, " + server.death());
+    const auto goes_on = [&] { return server.is_listening() && server.is_ready(); };
+    if (server.stays(goes_on)) return no("it goes on to accept after SIGTERM");
+    if (!ask(server, clients.front())) return no("it lost the answer of a client that it was serving");
+    server.until([&] { return goes_on(); });
+    if (!server.has_ended())
+        return goes_on() ? no("it goes on to accept after SIGTERM") : undecided(server, "it goes on");
+    if (!server.death().starts_with("it exited with 0")) return no(server.death());
+    return yes("it finished its client and exited with 0");
+}
+
+constexpr Answer Y = Answer::yes;
+constexpr Answer N = Answer::no;
+constexpr Answer O = Answer::not_applicable;
+
+constexpr Behaviour BEHAVIOURS[] = {
+    //                           a  b  c  d  e  f  g  h
+    {"answers",
+     "one client gets the page",
+     "an answer is a status line, headers, an empty line and the page",
+     answers,
+     {Y, Y, Y, Y, Y, Y, Y, Y}},
+    {"concurrent",
+     "a client is served while another stays silent",
+     "who serves a client itself accepts no other meanwhile",
+     concurrent,
+     {N, N, Y, Y, Y, Y, Y, Y}},
+    {"rests", "having answered, it sleeps before it lets the client go", "", rests, {N, Y, Y, N, Y, N, N, N}},
+    {"hangs up",
+     "the client sees the end of the connection once it is handled",
+     "a connection ends when its last descriptor is closed",
+     hangs_up,
+     {Y, Y, Y, N, Y, Y, Y, Y}},
+    {"flat descriptors",
+     "twenty clients later it holds no more sockets than before",
+     "each connection keeps its descriptor until that is closed",
+     flat_descriptors,
+     {Y, Y, Y, N, Y, Y, Y, Y}},
+    {"descriptor limit",
+     "survives more clients than it may have descriptors",
+     "each process has but so many descriptors, and accept needs one (EMFILE)",
+     descriptor_limit,
+     {Y, Y, Y, N, Y, Y, Y, Y}},
+    {"child lets go",
+     "a child holds no copy of the listening socket",
+     "fork copies all descriptors, and the socket listens until the last one is closed",
+     child_lets_go,
+     {O, O, Y, Y, Y, Y, Y, Y}},
+    {"survives SIGCHLD",
+     "stays up when a child exits while it waits in accept",
+     "a handler interrupts accept (EINTR), and must not block",
+     survives_sigchld,
+     {O, O, Y, Y, N, Y, Y, Y}},
+    {"reaps one",
+     "a child that exits alone leaves no zombie",
+     "a child is a zombie until its parent waits for it",
+     reaps_one,
+     {O, O, N, N, Y, Y, Y, Y}},
+    {"reaps many",
+     "children that exit together leave no zombie",
+     "SIGCHLD is not queued, one wait() collects one child",
+     reaps_many,
+     {O, O, N, N, O, N, Y, Y}},
+    {"process limit",
+     "survives more exits, one by one, than it may have processes",
+     "zombies count, and fork fails when there are too many (EAGAIN)",
+     process_limit,
+     {O, O, N, N, O, Y, Y, Y}},
+    {"sheds load",
+     "survives more live clients than it may have processes",
+     "fork fails when there are too many (EAGAIN)",
+     sheds_load,
+     {O, O, N, N, N, N, N, Y}},
+    {"drops the silent",
+     "a client that never speaks is let go after a time",
+     "recv waits for ever, unless it is told otherwise",
+     drops_the_silent,
+     {N, N, N, N, N, N, N, Y}},
+    {"stops gracefully",
+     "on SIGTERM it accepts no more, finishes what it began, exits 0",
+     "it takes a handler for SIGTERM, and an accept loop that ends",
+     stops_gracefully,
+     {N, N, N, N, N, N, N, Y}},
+};
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, Answer answer) {
+    const char* const words[] = {"yes", "no", "–", "?"};
+    return out << words[static_cast<int>(answer)];
+}
+
+std::ostream& operator<<(std::ostream& out, const Finding& finding) {
+    return out << finding.answer << " (" << finding.evidence << ')';
+}
+
+std::span<const Behaviour> behaviours() { return BEHAVIOURS; }
+
+const Behaviour& behaviour(std::string_view name) {
+    const auto* const found = std::find_if(std::begin(BEHAVIOURS), std::end(BEHAVIOURS),
+                                           [&](const Behaviour& one) { return one.name == name; });
+    if (found == std::end(BEHAVIOURS))
+        throw std::invalid_argument("no behaviour is called \"" + std::string(name) + '"');
+    return *found;
+}
+
+Finding find(const Behaviour& behaviour, const Program& server) {
+    try {
+        return behaviour.find(server);
+    } catch (const std::exception& error) {
+        std::string line = error.what();
+        std::replace(line.begin(), line.end(), '\n', ' ');
+        return {Answer::undecided, line};
+    }
+}
+
+Likeness likeness(const std::vector<Tried>& tried) {
+    const auto expected = [](const Tried& row, char step) { return row.behaviour->expected[STEPS.find(step)]; };
+    // What a sleep hides is no difference.
+    const bool sleeps = std::any_of(tried.begin(), tried.end(), [](const Tried& row) {
+        return row.behaviour == &behaviour("rests") && row.finding == Answer::yes;
     });
-    if (server.has_ended()) return no("while a client was being served, " + death_of(server));
-    if (server.is_listening()) return no("it goes on to accept after SIGTERM");
-    clients.front().ask();
-    if (clients.front().receive(PAGE.size()) != PAGE) return no("it lost the answer of a client that it was serving");
-    if (!server.until_ended()) return undecided(server);
-    const int status = *server.status();
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? yes("it finished its client and exited with 0")
-                                                         : no(death_of(server));
+    const auto differs = [&](char step) {
+        return [&, step](const Tried& row) {
+            return row.finding.answer != expected(row, step) && !(sleeps && row.finding == Answer::undecided);
+        };
+    };
+    const auto distance = [&](char step) { return std::count_if(tried.begin(), tried.end(), differs(step)); };
+    const auto is_closer = [&](char a, char b) { return distance(a) < distance(b); };
+    Likeness like;
+    like.nearest = *std::min_element(STEPS.begin(), STEPS.end(), is_closer);
+    std::copy_if(tried.begin(), tried.end(), std::back_inserter(like.differences), differs(like.nearest));
+    for (const char step : STEPS) {
+        if (distance(step) == 0) like.steps += step;
+    }
+    return like;
 }
 
 }  // namespace harness

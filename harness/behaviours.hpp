@@ -1,9 +1,14 @@
 // The behaviours that tell the stages apart: each is decided for a server, any server, from what the kernel says of it,
-// and not by letting time pass: wait until a state is reached, never for a while.
+// and not by letting time pass: wait until a state is reached, never for a while. And the table of them, by which a
+// server is recognised.
 #pragma once
 
+#include <array>
 #include <iosfwd>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "process.hpp"
 
@@ -16,7 +21,7 @@ enum class Answer {
     undecided,  ///< the state that would decide it was not reached
 };
 
-/// An answer, and what was seen.
+/// An answer, and what was seen, in one line.
 struct Finding {
     Answer answer = Answer::undecided;
     std::string evidence;
@@ -24,24 +29,45 @@ struct Finding {
     bool operator==(Answer expected) const { return answer == expected; }
 };
 
-std::ostream& operator<<(std::ostream& out, Answer answer);
+std::ostream& operator<<(std::ostream& out, Answer answer);  ///< "yes", "no", "–", "?"
 std::ostream& operator<<(std::ostream& out, const Finding& finding);
 
-// Each starts the program afresh, with SLEEP=0 but for `rests`, and leaves nothing behind. Throws what Server throws.
+/// The steps that the table knows, by their letters.
+constexpr std::string_view STEPS = "abcdefgh";
 
-Finding answers(const Program& server);  ///< one client gets the page
-Finding concurrent(const Program& server);  ///< a client is served while another stays silent
-Finding rests(const Program& server);  ///< having answered, it sleeps before it lets the client go
-Finding hangs_up(const Program& server);  ///< the client sees the end of the connection once it is handled
-Finding flat_descriptors(const Program& server);  ///< twenty clients later it holds no more sockets than before
-Finding descriptor_limit(const Program& server);  ///< survives more clients than it may have descriptors
-Finding child_lets_go(const Program& server);  ///< a child holds no copy of the listening socket
-Finding survives_sigchld(const Program& server);  ///< stays up when a child exits while it waits in accept
-Finding reaps_one(const Program& server);  ///< a child that exits alone leaves no zombie
-Finding reaps_many(const Program& server);  ///< children that exit together leave no zombie
-Finding process_limit(const Program& server);  ///< survives more exits, one by one, than it may have processes
-Finding sheds_load(const Program& server);  ///< survives more live clients than it may have processes
-Finding drops_the_silent(const Program& server);  ///< a client that never speaks is let go after a time (TIMEOUT)
-Finding stops_gracefully(const Program& server);  ///< on SIGTERM: no more accepts, finishes what it began, exits 0
+/// A row of the table.
+struct Behaviour {
+    const char* name;
+    const char* description;
+    const char* explanation;  ///< the rule of the kernel, or of HTTP, behind a no; empty where it is no fault
+    /// Decides it: starts the program afresh, with SLEEP=0 but for "rests", and leaves nothing behind. Throws what
+    /// Server and Client throw.
+    Finding (*find)(const Program& server);
+    std::array<Answer, STEPS.size()> expected;  ///< of each step
+};
+
+/// All rows, in the order of the table.
+std::span<const Behaviour> behaviours();
+
+/// The row with this name. Throws std::invalid_argument when there is none.
+const Behaviour& behaviour(std::string_view name);
+
+/// Decides `behaviour`; a server that cannot be started, or refuses to talk, leaves it undecided.
+Finding find(const Behaviour& behaviour, const Program& server);
+
+/// A row that was tried.
+struct Tried {
+    const Behaviour* behaviour;
+    Finding finding;
+};
+
+/// Which steps of the table a server is like.
+struct Likeness {
+    std::string steps;  ///< the letters of those that have all its words: mostly one, or none
+    char nearest = 'a';  ///< the step with the fewest other words
+    std::vector<Tried> differences;  ///< from the nearest
+};
+
+Likeness likeness(const std::vector<Tried>& tried);
 
 }  // namespace harness

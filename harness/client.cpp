@@ -32,6 +32,10 @@ Client::Client(std::uint16_t server_port) : socket_(AF_INET, SOCK_STREAM) {
     port_ = static_cast<std::uint16_t>(socket_.port());
 }
 
+Client::~Client() {
+    if (has_ended()) reset();
+}
+
 bool Client::send(std::string_view bytes) const {
     return ::send(socket_.fileno(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
 }
@@ -50,6 +54,14 @@ std::string Client::receive(std::size_t size) {
 
 std::string Client::receive_all() { return receive(std::numeric_limits<std::size_t>::max()); }
 
+const std::string& Client::received() {
+    char buffer[4096];
+    for (ssize_t count; (count = recv(socket_.fileno(), buffer, sizeof buffer, MSG_DONTWAIT)) > 0;) {
+        received_.append(buffer, static_cast<std::size_t>(count));
+    }
+    return received_;
+}
+
 bool Client::has_answer() const {
     char first;
     return recv(socket_.fileno(), &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
@@ -62,9 +74,9 @@ bool Client::has_ended() const {
 
 void Client::half_close() const { net::check("shutdown", shutdown(socket_.fileno(), SHUT_WR)); }
 
-void Client::reset() {
+void Client::reset() noexcept {
     const linger at_once = {1, 0};
-    net::check("setsockopt", setsockopt(socket_.fileno(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+    setsockopt(socket_.fileno(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     socket_.close();
 }
 

@@ -18,6 +18,10 @@ class Client {
 public:
     /// Throws std::system_error when there is nobody to connect to, or nobody who lets us in time.
     explicit Client(std::uint16_t server_port);
+    Client(Client&&) = default;
+    /// Leaves; with a reset where the server has hung up first, since the kernel would keep its port for a minute
+    /// (TIME_WAIT), and one without SO_REUSEADDR could not be started again.
+    ~Client();
 
     /// The ephemeral port at its end.
     std::uint16_t port() const { return port_; }
@@ -31,17 +35,21 @@ public:
     /// The same until the connection ends.
     std::string receive_all();
 
+    /// What has come up to now, and was not returned by receive.
+    const std::string& received();
+
     bool has_answer() const;  ///< whether there is something to receive
     bool has_ended() const;  ///< whether the server has hung up (or reset): what was sent before can still be received
     bool was_reset() const { return was_reset_; }  ///< whether receive has met a reset instead of an end
 
     void half_close() const;  ///< no more to send, but all ears (shutdown(2))
-    void reset();  ///< hangs up with a reset instead of an end (SO_LINGER, socket(7))
+    void reset() noexcept;  ///< hangs up with a reset instead of an end (SO_LINGER, socket(7))
     void close() { socket_.close(); }
 
 private:
     net::Socket socket_;
     std::uint16_t port_;
+    std::string received_;
     bool was_reset_ = false;
 };
 

@@ -39,24 +39,26 @@ constexpr const char* KEEPER = "keeper";
 
 // ---- in the process that becomes the program ----------------------------------------------------
 
-/// RLIMIT_NPROC does not hold for root: becomes a user that has no process yet, and keeps but the right to reach the
-/// program where only root may (capabilities(7)). Returns false when this is not allowed.
+/// RLIMIT_NPROC does not hold for root: becomes a user that has no process yet, and keeps but the rights to reach the
+/// program where only root may, and to listen on any port (capabilities(7)). Returns false when this is not allowed.
 bool become_unused_user() {
     uid_t user = 0;  // chosen by chance, for other containers have users that we do not see
     do check("getrandom", getrandom(&user, sizeof user, 0));
     while ((user = 1'000'000'000U + user % 1'000'000'000U, proc::count_of_user(user)) > 0);
     __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct only_reach_files[_LINUX_CAPABILITY_U32S_3] = {};
-    only_reach_files[0].effective = only_reach_files[0].permitted = only_reach_files[0].inheritable =
-        1U << CAP_DAC_OVERRIDE;
+    __user_cap_data_struct kept[_LINUX_CAPABILITY_U32S_3] = {};
+    kept[0].effective = kept[0].permitted = kept[0].inheritable = 1U << CAP_DAC_OVERRIDE | 1U << CAP_NET_BIND_SERVICE;
     return prctl(PR_SET_KEEPCAPS, 1) == 0 && setresuid(user, user, user) == 0 &&
-           syscall(SYS_capset, &header, only_reach_files) == 0 &&
-           prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0) == 0;
+           syscall(SYS_capset, &header, kept) == 0 &&
+           prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0) == 0 &&
+           prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) == 0;
 }
 
-void limit_processes(rlim_t most) {
+/// `exactly`: nothing but the program may count.
+void limit_processes(rlim_t most, bool exactly) {
     const std::size_t others = proc::count_of_user(getuid());
-    if (!(geteuid() == 0 && become_unused_user()) && unshare(CLONE_NEWUSER) == -1) most += others;
+    const bool is_alone = (geteuid() == 0 && become_unused_user()) || (exactly && unshare(CLONE_NEWUSER) == 0);
+    if (!is_alone) most += others;
     const rlimit limit = {most, most};
     check("setrlimit", setrlimit(RLIMIT_NPROC, &limit));
 }
@@ -75,7 +77,11 @@ void become(const Program& program, int out, int err, pid_t keeper) {
     for (const char* variable : {"PORT", "HOST", "SLEEP", "TIMEOUT"}) unsetenv(variable);
     for (const auto& [variable, value] : program.environment) setenv(variable.c_str(), value.c_str(), 1);
 
-    if (program.max_processes) limit_processes(*program.max_processes);
+    const rlimit output = {MAX_OUTPUT, MAX_OUTPUT};
+    check("setrlimit", setrlimit(RLIMIT_FSIZE, &output));
+    constexpr rlim_t MOST_OF_A_FOREIGN_PROGRAM = 512;
+    if (program.max_processes) limit_processes(*program.max_processes, true);
+    else if (program.is_foreign) limit_processes(MOST_OF_A_FOREIGN_PROGRAM, false);
     die_with_parent(keeper);
     std::vector<char*> arguments;
     for (const std::string& argument : program.command) arguments.push_back(const_cast<char*>(argument.c_str()));
@@ -89,8 +95,19 @@ void become(const Program& program, int out, int err, pid_t keeper) {
 
 // ---- in the keeper ------------------------------------------------------------------------------
 
+/// Stops all that stands below us, until nobody is left who could fork another one.
+void freeze_all_descendants() {
+    for (bool someone_moves = true; someone_moves;) {
+        someone_moves = false;
+        for (const proc::Process& one : proc::descendants(getpid())) {
+            if ((one.state == 'R' || one.state == 'S') && kill(one.pid, SIGSTOP) == 0) someone_moves = true;
+        }
+    }
+}
+
 /// Kills and reaps all children, and theirs, which become ours as their parents die.
 void end_all_children() {
+    freeze_all_descendants();
     while (true) {
         for (const proc::Process& child : proc::children(getpid())) kill(child.pid, SIGKILL);
         if (waitpid(-1, nullptr, 0) == -1 && errno == ECHILD) return;
@@ -175,11 +192,18 @@ int open_output(const char* name) {
 
 std::string read_all(int fd) {
     std::string text;
-    char buffer[4096];
+    char buffer[65536];
     for (ssize_t count; (count = pread(fd, buffer, sizeof buffer, static_cast<off_t>(text.size()))) > 0;) {
         text.append(buffer, static_cast<std::size_t>(count));
     }
     return text;
+}
+
+/// A wait status (waitpid(2)).
+std::string in_words(int status) {
+    if (WIFEXITED(status)) return "exited with " + std::to_string(WEXITSTATUS(status));
+    const int number = WTERMSIG(status);
+    return "was killed by signal " + std::to_string(number) + " (" + strsignal(number) + ')';
 }
 
 }  // namespace
@@ -233,24 +257,24 @@ std::string Process::out() const { return read_all(out_); }
 std::string Process::err() const { return read_all(err_); }
 
 void Process::read_reports() {
-    for (Report report = {}; !settled_ && recv(reports_, &report, sizeof report, MSG_DONTWAIT) == sizeof report;) {
+    for (Report report = {}; recv(reports_, &report, sizeof report, MSG_DONTWAIT) == sizeof report;) {
         if (report.pid == 0) settled_ = true;
-        else if (report.pid == pid_) status_ = report.status;
-        else left_zombies_.push_back(report.pid);
+        else statuses_[report.pid] = report.status;
+        if (!settled_ && report.pid != pid_) left_zombies_.push_back(report.pid);
     }
 }
 
 std::optional<int> Process::status() {
     read_reports();
-    return settled_ ? status_ : std::nullopt;
+    return settled_ ? std::optional(statuses_.at(pid_)) : std::nullopt;
 }
 
-std::string Process::fate() {
-    const std::optional<int> ended = status();
-    if (!ended) return "is running";
-    if (WIFEXITED(*ended)) return "exited with " + std::to_string(WEXITSTATUS(*ended));
-    const int number = WTERMSIG(*ended);
-    return "was killed by signal " + std::to_string(number) + " (" + strsignal(number) + ')';
+std::string Process::fate() { return status() ? in_words(*status()) : "is running"; }
+
+std::string Process::fate_of(pid_t pid) {
+    read_reports();
+    const auto status = statuses_.find(pid);
+    return status == statuses_.end() ? "is gone" : in_words(status->second);
 }
 
 bool Process::until(const std::function<bool()>& condition, std::chrono::milliseconds patience) {
@@ -267,6 +291,18 @@ bool Process::until_ended() {
 void Process::signal(int number) {
     if (has_ended()) throw std::system_error(ESRCH, std::generic_category(), "kill");
     check("kill", kill(pid_, number));
+}
+
+std::vector<proc::Process> Process::alive() const {
+    std::vector<proc::Process> all = proc::descendants(keeper_);
+    std::erase_if(all, [](const proc::Process& one) { return one.is_zombie(); });
+    return all;
+}
+
+std::vector<proc::Process> Process::zombies() const {
+    std::vector<proc::Process> all = proc::descendants(keeper_);
+    std::erase_if(all, [this](const proc::Process& one) { return !one.is_zombie() || one.ppid == keeper_; });
+    return all;
 }
 
 void die_with_parent(pid_t parent) {

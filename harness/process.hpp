@@ -15,11 +15,17 @@
 #include <string>
 #include <vector>
 
+#include "../proc/process.hpp"
+
 namespace harness {
 
 /// How long to wait for what should happen. Generous, since machines are slow and loaded; it costs nothing when it does
 /// happen.
 constexpr std::chrono::milliseconds PATIENCE = std::chrono::seconds(30);
+
+/// The most that a program may write into a file, its output included (RLIMIT_FSIZE, getrlimit(2)): who prints without
+/// end dies of SIGXFSZ.
+constexpr rlim_t MAX_OUTPUT = 64 << 20;
 
 /// What to start, and under which conditions.
 struct Program {
@@ -31,6 +37,10 @@ struct Program {
     /// becomes an unused user first; a user enters a user namespace, which has its own count (user_namespaces(7));
     /// where that is forbidden, what the user runs already is added to the limit.
     std::optional<rlim_t> max_processes;
+    /// Not ours, and able to do anything: it may not have more than 512 processes at once. (Root becomes an unused
+    /// user, see above.)
+    bool is_foreign = false;
+    std::chrono::milliseconds patience = PATIENCE;  ///< how long to wait for it
 
     /// The same program with one more variable in its environment.
     Program with(const std::string& variable, const std::string& value) const;
@@ -43,7 +53,7 @@ public:
     explicit Process(const Program& program);
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
-    ~Process();
+    virtual ~Process();
 
     pid_t pid() const { return pid_; }
     const Program& program() const { return program_; }
@@ -53,18 +63,26 @@ public:
 
     /// The wait status (waitpid(2)), once it has ended.
     std::optional<int> status();
-    bool has_ended() { return status().has_value(); }
+    virtual bool has_ended() { return status().has_value(); }
     /// "exited with 1", "was killed by signal 15 (Terminated)"; "is running" until then.
     std::string fate();
+    /// The same for a process that it has left behind; "is gone" when another process than the keeper has reaped it.
+    std::string fate_of(pid_t pid);
     /// The zombies that it had not reaped when it ended.
     const std::vector<pid_t>& left_zombies() const { return left_zombies_; }
 
     /// Waits until `condition` holds or the program has ended or `patience` has run out; whether `condition` holds.
-    bool until(const std::function<bool()>& condition, std::chrono::milliseconds patience = PATIENCE);
+    bool until(const std::function<bool()>& condition) { return until(condition, program_.patience); }
+    bool until(const std::function<bool()>& condition, std::chrono::milliseconds patience);
     /// Waits until it has ended; whether it has. Afterwards there is a status.
     bool until_ended();
 
     void signal(int number);  ///< Throws std::system_error when it is not there any more.
+
+    /// The program and all that it has started, which has not exited: parents first, but for who was left behind.
+    std::vector<proc::Process> alive() const;
+    /// Those of them that have exited and that their parent, another one of them, has not waited for.
+    std::vector<proc::Process> zombies() const;
 
 private:
     void end();
@@ -76,7 +94,7 @@ private:
     int reports_ = -1;  // from the keeper; when we close it, the keeper ends everything
     pid_t keeper_ = -1;
     pid_t pid_ = -1;
-    std::optional<int> status_;
+    std::map<pid_t, int> statuses_;  // of whom the keeper has reaped
     std::vector<pid_t> left_zombies_;
     bool settled_ = false;  // ended, and the zombies it left are known
 };

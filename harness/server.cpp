@@ -13,6 +13,10 @@
 namespace harness {
 namespace {
 
+/// How long all of a server must have been asleep in the same calls to be called at rest. More than the article's
+/// longest pause that is worth waiting for: 3 seconds.
+constexpr std::chrono::milliseconds STILLNESS = std::chrono::seconds(5);
+
 /// The listening socket with this inode, if there is one still.
 std::optional<proc::ListeningSocket> listening_socket(std::uint64_t inode) {
     for (const proc::ListeningSocket& one : proc::listening_sockets()) {
@@ -31,6 +35,28 @@ bool is_one_of(const std::string& call, std::initializer_list<const char*> calls
     return std::find(calls.begin(), calls.end(), call) != calls.end();
 }
 
+bool is_accept(const std::string& call) { return is_one_of(call, {"accept", "accept4"}); }
+bool is_wait_for_a_child(const std::string& call) { return is_one_of(call, {"wait4", "waitid"}); }
+
+/// What servers wait in that watch many descriptors.
+bool is_wait_for_events(const std::string& call) {
+    return is_one_of(
+        call, {"poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_enter"});
+}
+
+/// Whether all threads of the process wait for something. To be on the way into write(2), say, is not to wait.
+bool is_asleep(pid_t pid) {
+    const std::vector<pid_t> threads = proc::threads(pid);
+    return !threads.empty() && std::all_of(threads.begin(), threads.end(), [](pid_t thread) {
+        return state_of(thread) == 'S' && !proc::blocked_in(thread).empty();
+    });
+}
+
+bool has(const std::vector<proc::Descriptor>& all, std::uint64_t socket_inode) {
+    return std::any_of(all.begin(), all.end(),
+                       [&](const proc::Descriptor& one) { return one.is_socket() && one.inode == socket_inode; });
+}
+
 /// The kernel shows a child as a zombie a moment before it sends SIGCHLD to the parent, but does both under its lock on
 /// the process table (exit_notify), which waitid takes too: when it returns, the signals of all zombies that we have
 /// seen have been sent.
@@ -44,21 +70,35 @@ std::string last_lines(const std::string& text) {
     return text.size() <= MOST ? text : "…" + text.substr(text.size() - MOST);
 }
 
+std::string last_line(std::string text) {
+    while (text.ends_with('\n')) text.pop_back();
+    return text.substr(text.rfind('\n') + 1);
+}
+
 }  // namespace
 
 Server::Server(const Program& program)
     : Process(program.environment.count("PORT") ? program : program.with("PORT", "0")) {
-    if (!until([this] { return find_listening_socket(); })) {
-        throw std::runtime_error(program.command.front() + " does not listen: it " + fate() +
-                                 "\nstdout: " + last_lines(out()) + "\nstderr: " + last_lines(err()));
+    // Pre-forked workers come after the listening socket, and before the first client; a daemon is not who we started.
+    const bool listens = until([this] {
+        if (find_listening_socket() && is_asleep()) return true;
+        acceptor_ = -1;
+        return false;
+    });
+    if (!listens || has_ended()) {
+        std::string line;
+        for (const std::string& word : program.command) line += (line.empty() ? "" : " ") + word;
+        throw std::runtime_error(line + " does not listen: it " + fate() + "\nstdout: " + last_lines(out()) +
+                                 "\nstderr: " + last_lines(err()));
     }
 }
 
 bool Server::find_listening_socket() {
     const std::vector<proc::ListeningSocket> listening = proc::listening_sockets();
-    std::vector<proc::Process> candidates = proc::descendants(pid());
-    candidates.insert(candidates.begin(), proc::Process{pid(), 0, '?', ""});
-    for (const proc::Process& candidate : candidates) {
+    const std::vector<proc::Process> all = alive();
+    first_.clear();
+    for (const proc::Process& one : all) first_.insert(one.pid);
+    for (const proc::Process& candidate : all) {
         for (const proc::Descriptor& descriptor : proc::descriptors(candidate.pid)) {
             for (const proc::ListeningSocket& socket : listening) {
                 if (socket.inode != descriptor.inode) continue;
@@ -72,16 +112,54 @@ bool Server::find_listening_socket() {
     return false;
 }
 
-bool Server::is_asleep() const { return state_of(acceptor_) == 'S'; }
-
-bool Server::waits_in_accept() const {
-    return is_asleep() && is_one_of(proc::blocked_in(acceptor_), {"accept", "accept4"});
+bool Server::has_ended() {
+    if (acceptor_ == pid()) return Process::has_ended();
+    if (acceptor_ == -1) return Process::has_ended() && alive().empty();
+    const std::optional<proc::Process> process = proc::process(acceptor_);
+    return !process || process->is_zombie();
 }
 
-bool Server::waits_in_recv() const { return is_asleep() && waits_for_bytes(acceptor_); }
+std::string Server::death() {
+    // Where a shell stands above it, the shell's end tells its own.
+    const bool told = acceptor_ == pid() || (fate_of(acceptor_) == "is gone" && Process::has_ended());
+    const std::string last_words = last_line(err());
+    return "it " + (told ? fate() : fate_of(acceptor_)) + (last_words.empty() ? "" : ": " + last_words);
+}
+
+bool Server::until(const std::function<bool()>& condition) {
+    using Clock = std::chrono::steady_clock;
+    bool holds = false;
+    std::string last_seen;
+    Clock::time_point next_look = Clock::now();
+    Clock::time_point still_since = Clock::now();
+    const auto is_still = [&] {
+        if (Clock::now() < next_look) return false;
+        next_look = Clock::now() + STILLNESS / 50;
+        const std::string seen = snapshot();
+        if (seen != last_seen) still_since = Clock::now();
+        last_seen = seen;
+        return !seen.empty() && Clock::now() - still_since > STILLNESS;
+    };
+    Process::until([&] { return (holds = condition()) || is_still(); });
+    return holds || condition();
+}
+
+bool Server::stays(const std::function<bool()>& condition) {
+    int looks = 0;
+    return eventually([&] { return !condition() || ++looks == 25; }, program().patience) && looks == 25;
+}
+
+bool Server::until_ended() {
+    until([] { return false; });
+    return has_ended();
+}
+
+bool Server::waits_in_accept() const { return state_of(acceptor_) == 'S' && is_accept(proc::blocked_in(acceptor_)); }
+
+bool Server::waits_in_recv() const { return state_of(acceptor_) == 'S' && waits_for_bytes(acceptor_); }
 
 bool Server::waits_for_a_child() const {
-    return is_asleep() && is_one_of(proc::blocked_in(acceptor_), {"wait4", "waitid"});
+    return state_of(acceptor_) == 'S' && is_wait_for_a_child(proc::blocked_in(acceptor_));
 }
 
 bool Server::is_stopped() const { return state_of(acceptor_) == 'T'; }
@@ -92,10 +170,26 @@ std::size_t Server::sockets() const {
         std::count_if(all.begin(), all.end(), [](const proc::Descriptor& one) { return one.is_socket(); }));
 }
 
-bool Server::holds(std::uint64_t socket_inode) const {
-    const std::vector<proc::Descriptor> all = proc::descriptors(acceptor_);
-    return std::any_of(all.begin(), all.end(),
-                       [&](const proc::Descriptor& one) { return one.is_socket() && one.inode == socket_inode; });
+bool Server::holds(std::uint64_t socket_inode) const { return has(proc::descriptors(acceptor_), socket_inode); }
+
+bool Server::is_ready() const {
+    return std::any_of(first_.begin(), first_.end(), [this](pid_t pid) {
+        const std::vector<pid_t> threads = proc::threads(pid);
+        return std::any_of(threads.begin(), threads.end(), [&](pid_t thread) {
+            const std::string call = proc::blocked_in(thread);
+            if (state_of(thread) != 'S') return false;
+            return is_accept(call) ||
+                   (is_wait_for_events(call) && queued() == 0 && has(proc::descriptors(pid), listening_inode_));
+        });
+    });
+}
+
+bool Server::is_asleep() const {
+    return std::all_of(first_.begin(), first_.end(), [this](pid_t pid) {
+        const char state = state_of(pid);
+        const bool is_gone = state == '?' || state == 'Z';
+        return is_gone ? pid != acceptor_ : harness::is_asleep(pid);
+    });
 }
 
 bool Server::is_listening() const { return listening_socket(listening_inode_).has_value(); }
@@ -111,39 +205,70 @@ unsigned Server::backlog() const {
 }
 
 std::vector<proc::Process> Server::children() const {
-    std::vector<proc::Process> all = proc::children(acceptor_);
-    all.erase(std::remove_if(all.begin(), all.end(), [](const proc::Process& one) { return one.is_zombie(); }),
-              all.end());
-    return all;
-}
-
-std::vector<proc::Process> Server::zombies() const {
-    std::vector<proc::Process> all = proc::children(acceptor_);
-    all.erase(std::remove_if(all.begin(), all.end(), [](const proc::Process& one) { return !one.is_zombie(); }),
-              all.end());
+    std::vector<proc::Process> all = alive();
+    std::erase_if(all, [this](const proc::Process& one) { return first_.contains(one.pid); });
     return all;
 }
 
 bool Server::is_quiet(std::size_t at_work) const {
     if (children().size() != at_work) return false;
     wait_for_signals_of_seen_zombies();
-    return !proc::is_pending(acceptor_, SIGCHLD) && waits_in_accept();  // in this order: delivered, then back in accept
+    const bool will_be_told = proc::is_pending(acceptor_, SIGCHLD) && !proc::is_blocked(acceptor_, SIGCHLD);
+    return !will_be_told && is_ready();  // in this order: delivered, then ready again
 }
 
-bool waits_for_bytes(pid_t pid) { return is_one_of(proc::blocked_in(pid), {"recvfrom", "recvmsg", "read"}); }
+std::vector<pid_t> Server::holders_of(const Client& client) const {
+    const std::optional<proc::Connection> connection = proc::loopback_connection(port_, client.port());
+    std::vector<pid_t> holders;
+    if (!connection || connection->inode == 0) return holders;
+    for (const proc::Process& one : alive()) {
+        if (has(proc::descriptors(one.pid), connection->inode)) holders.push_back(one.pid);
+    }
+    std::stable_partition(holders.begin(), holders.end(), [this](pid_t pid) { return !first_.contains(pid); });
+    return holders;
+}
+
+Place Server::place_of(const Client& client) const {
+    if (!is_asleep()) return Place::moving;
+    if (client.has_ended()) return Place::let_go;
+    const std::vector<pid_t> holders = holders_of(client);
+    if (holders.empty()) return is_ready() || !is_asleep() ? Place::moving : Place::in_the_queue;
+    if (first_.contains(holders.front())) return Place::with_the_server;
+    return harness::is_asleep(holders.front()) ? Place::with_a_child : Place::moving;
+}
+
+bool waits_for_bytes(pid_t pid) {
+    const std::string call = proc::blocked_in(pid);
+    return is_one_of(call, {"recvfrom", "recvmsg", "read"}) || (is_wait_for_events(call) && !proc::sleeps(pid));
+}
+
+std::string Server::snapshot() const {
+    std::ostringstream text;
+    for (const proc::Process& one : alive()) {
+        for (const pid_t thread : proc::threads(one.pid)) {
+            text << thread << state_of(thread) << proc::blocked_in(thread) << ' ';
+        }
+    }
+    return text.str();
+}
+
+std::string Server::state() {
+    if (has_ended()) return death();
+    const std::string call = proc::blocked_in(acceptor_);
+    return "pid " + std::to_string(acceptor_) + (call.empty() ? " does not rest" : " is asleep in " + call);
+}
 
 std::string Server::describe() {
     std::ostringstream text;
-    text << program().command.front() << " pid " << acceptor_ << ' ' << fate();
-    if (const auto process = proc::process(acceptor_); process && !has_ended()) {
-        text << ", state " << process->state << ", blocked in \"" << proc::blocked_in(acceptor_) << "\", " << queued()
-             << " in the accept queue" << (proc::is_pending(acceptor_, SIGCHLD) ? ", SIGCHLD pending" : "");
-        for (const proc::Descriptor& one : proc::descriptors(acceptor_)) {
-            text << "\n  descriptor " << one.number << ' ' << one.target;
-        }
-        for (const proc::Process& child : proc::children(acceptor_)) {
-            text << "\n  child " << child.pid << ", state " << child.state << ", blocked in \""
-                 << proc::blocked_in(child.pid) << '"';
+    text << program().command.front() << " pid " << acceptor_ << ' ' << fate() << ", " << queued()
+         << " in the accept queue" << (proc::is_pending(acceptor_, SIGCHLD) ? ", SIGCHLD pending" : "");
+    std::vector<proc::Process> all = alive();
+    for (const proc::Process& zombie : zombies()) all.push_back(zombie);
+    for (const proc::Process& one : all) {
+        text << "\n  pid " << one.pid << " (" << one.name << ", child of " << one.ppid << "), state " << one.state
+             << ", blocked in \"" << proc::blocked_in(one.pid) << '"';
+        for (const proc::Descriptor& descriptor : proc::descriptors(one.pid)) {
+            text << "\n    descriptor " << descriptor.number << ' ' << descriptor.target;
         }
     }
     text << "\n  stdout: " << last_lines(out()) << "\n  stderr: " << last_lines(err());

@@ -2,29 +2,52 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "../proc/process.hpp"
+#include "client.hpp"
 #include "process.hpp"
 
 namespace harness {
 
+/// Where a client has ended up that was connected and stays silent.
+enum class Place {
+    with_a_child,  ///< which the server has started for it
+    with_the_server,  ///< one of the processes that were there before
+    in_the_queue,  ///< nobody accepts it: whoever could is busy with something else
+    let_go,  ///< the server has hung up
+    moving,  ///< none of these yet
+};
+
 /// A program that was started and listens. Its port is not told but found: it is that of the listening socket which the
-/// process, or one below it (a shell's, a launcher's), holds.
+/// process, or one below it (a shell's, a launcher's, a daemon), holds.
 class Server : public Process {
 public:
-    /// Starts `program`, on a port that the kernel chooses if it honours PORT, and returns when it listens. Throws
-    /// std::system_error when it cannot be started, std::runtime_error with its last words when it ends or does not
-    /// listen in time.
+    /// Starts `program`, on a port that the kernel chooses if it honours PORT, and returns when it listens and has come
+    /// to rest. Throws std::system_error when it cannot be started, std::runtime_error with its last words when it ends
+    /// or does not listen in time.
     explicit Server(const Program& program);
 
     std::uint16_t port() const { return port_; }
     /// The process that holds the listening socket; the oldest, when several do.
     pid_t acceptor() const { return acceptor_; }
 
+    bool has_ended() override;  ///< whether the acceptor has
+    bool until_ended();  ///< as of a Process, but with an eye on whether it ever will
+    /// "it exited with 1: step_e: accept: Interrupted system call": how it has ended, and its last line on stderr.
+    std::string death();
+
+    /// Waits until `condition` holds, or it is certain that it never will: the server has ended, or all of it has been
+    /// asleep in the same calls for 5 seconds. Whether it holds.
+    bool until(const std::function<bool()>& condition);
+    using Process::until;
+    /// Whether `condition` holds and goes on to hold over a number of looks: for what, in the middle of a change, looks
+    /// for a moment like its end.
+    bool stays(const std::function<bool()>& condition);
+
     // What the acceptor is about:
-    bool is_asleep() const;  ///< in whatever call
     bool waits_in_accept() const;  ///< asleep in accept(2), ready for the next client
     bool waits_for_a_child() const;  ///< asleep in wait(2) or one of its kind
     bool waits_in_recv() const;  ///< asleep in recv(2) or read(2), since a client is silent
@@ -32,29 +55,41 @@ public:
     std::size_t sockets() const;  ///< how many descriptors of sockets it has
     bool holds(std::uint64_t socket_inode) const;
 
+    // What all are about that were there before the first client: one process, a master and its workers, threads.
+    bool is_ready() const;  ///< one waits for the next client: in accept(2), or in epoll_wait(2) and the like
+    bool is_asleep() const;  ///< all wait, for whatever
+
     bool is_listening() const;  ///< whether its listening socket still exists
     std::uint64_t listening_inode() const { return listening_inode_; }
     unsigned queued() const;  ///< how many connections wait to be accepted
     unsigned backlog() const;  ///< what listen(2) was given
 
-    std::vector<proc::Process> children() const;  ///< that have not exited
-    std::vector<proc::Process> zombies() const;  ///< children that have exited and were not waited for
-    /// Whether all children but `at_work` have exited, the SIGCHLD of each has had its effect, and the acceptor waits
-    /// in accept: for clients that are handled, nothing more will happen.
+    /// What it has started since the first client could come, and has not exited.
+    std::vector<proc::Process> children() const;
+    /// Whether all children but `at_work` have exited, the SIGCHLD of each has had its effect, and the server is ready
+    /// for the next client: for clients that are handled, nothing more will happen.
     bool is_quiet(std::size_t at_work = 0) const;
 
+    Place place_of(const Client& client) const;
+    /// The processes that hold the server's end of the connection, its children first.
+    std::vector<pid_t> holders_of(const Client& client) const;
+
+    /// In one line: who is asleep in what.
+    std::string state();
     /// All of this in words, with the last lines of its output: the evidence when something is not as expected.
     std::string describe();
 
 private:
-    bool find_listening_socket();
+    bool find_listening_socket();  // and who is there
+    std::string snapshot() const;
 
     pid_t acceptor_ = -1;
     std::uint16_t port_ = 0;
     std::uint64_t listening_inode_ = 0;
+    std::set<pid_t> first_;  // the processes that were there before the first client
 };
 
-/// Whether the process is blocked in recv(2) or read(2).
+/// Whether the process is blocked in recv(2) or read(2), or waits with poll(2) and the like until it need not be.
 bool waits_for_bytes(pid_t pid);
 
 }  // namespace harness

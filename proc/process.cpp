@@ -106,6 +106,14 @@ const char* syscall_name(long number) {
 #endif
         case SYS_epoll_pwait:
             return "epoll_pwait";
+#ifdef SYS_epoll_pwait2
+        case SYS_epoll_pwait2:
+            return "epoll_pwait2";
+#endif
+#ifdef SYS_io_uring_enter
+        case SYS_io_uring_enter:
+            return "io_uring_enter";
+#endif
         case SYS_futex:
             return "futex";
         case SYS_rt_sigtimedwait:
@@ -119,6 +127,25 @@ const char* syscall_name(long number) {
         default:
             return nullptr;
     }
+}
+
+/// A system call and its first arguments.
+struct Call {
+    std::string name;  ///< empty: none
+    std::uint64_t first = 0;
+    std::uint64_t second = 0;
+};
+
+/// The call that the process is blocked in, from /proc/PID/syscall (proc(5)).
+Call blocking_call(pid_t pid) {
+    std::istringstream line(read_file(pid, "syscall"));
+    long number = -1;
+    Call call;
+    if (!(line >> number) || number < 0) return call;  // "running", or blocked outside a system call
+    line >> std::hex >> call.first >> call.second;
+    const char* name = syscall_name(number);
+    call.name = name ? name : "system call " + std::to_string(number);
+    return call;
 }
 
 }  // namespace
@@ -162,13 +189,20 @@ std::vector<Process> descendants(pid_t pid) {
     return found;
 }
 
-std::string blocked_in(pid_t pid) {
-    const std::string line = read_file(pid, "syscall");
-    long number = -1;
-    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number);
-    if (error != std::errc() || number < 0) return "";  // "running", or blocked outside a system call
-    const char* name = syscall_name(number);
-    return name ? name : "system call " + std::to_string(number);
+std::vector<pid_t> threads(pid_t pid) {
+    std::vector<pid_t> all;
+    for_each_number("/proc/" + std::to_string(pid) + "/task", [&](int thread) { all.push_back(thread); });
+    std::sort(all.begin(), all.end(), [=](pid_t a, pid_t b) { return a != b && (a == pid || (b != pid && a < b)); });
+    return all;
+}
+
+std::string blocked_in(pid_t pid) { return blocking_call(pid).name; }
+
+bool sleeps(pid_t pid) {
+    const Call call = blocking_call(pid);
+    if (call.name == "nanosleep" || call.name == "clock_nanosleep") return true;
+    if (call.name == "select" || call.name == "pselect6") return call.first == 0;
+    return (call.name == "poll" || call.name == "ppoll") && call.second == 0;
 }
 
 std::vector<Descriptor> descriptors(pid_t pid) {
@@ -189,6 +223,8 @@ std::vector<Descriptor> descriptors(pid_t pid) {
 bool is_pending(pid_t pid, int signal) {
     return has_signal(pid, "ShdPnd", signal) || has_signal(pid, "SigPnd", signal);
 }
+
+bool is_blocked(pid_t pid, int signal) { return has_signal(pid, "SigBlk", signal); }
 
 std::size_t count_of_user(uid_t user) {
     std::size_t count = 0;

@@ -33,10 +33,18 @@ std::vector<Process> children(pid_t pid);
 /// `pid`'s children, their children, and so on, parents first.
 std::vector<Process> descendants(pid_t pid);
 
+/// The threads of the process by their ids (gettid(2)), of which the first is `pid` itself. To the kernel a thread is a
+/// process like another: what takes a pid here takes such an id as well.
+std::vector<pid_t> threads(pid_t pid);
+
 /// The name of the system call that the process is blocked in ("accept", "recvfrom"), from /proc/PID/syscall. Empty
 /// when it is running, is a zombie or gone, or belongs to another user. A call that has no name here is "system call
 /// 123".
 std::string blocked_in(pid_t pid);
+
+/// Whether it is blocked in a call that waits for nothing but time: nanosleep(2), or select(2) and poll(2) without a
+/// descriptor.
+bool sleeps(pid_t pid);
 
 /// An open descriptor.
 struct Descriptor {
@@ -52,6 +60,9 @@ std::vector<Descriptor> descriptors(pid_t pid);
 
 /// Whether `signal` was sent to the process and has not been delivered yet (SigPnd and ShdPnd of /proc/PID/status).
 bool is_pending(pid_t pid, int signal);
+
+/// Whether the process's first thread has blocked `signal` (SigBlk).
+bool is_blocked(pid_t pid, int signal);
 
 /// How many processes and threads belong to the user: what RLIMIT_NPROC limits (getrlimit(2)). Zombies count.
 std::size_t count_of_user(uid_t user);

@@ -1,24 +1,75 @@
-// Every behaviour can be answered with yes and with no. Most rows of the table show both; here are servers for the
-// others, and the means by which the harness itself keeps its word.
+// Behaviours that no step shows, on servers that do; what the evidence says; and how a server is recognised.
 #include "support.hpp"
 
-TEST_CASE("answers: no, when the answer lacks its blank line") { CHECK(answers(fixture("careless")) == no); }
+namespace {
 
-TEST_CASE("child lets go: no, when it keeps its copy") { CHECK(child_lets_go(fixture("careless")) == no); }
+Finding try_on(const Program& server, const char* name) { return find(behaviour(name), server); }
 
-TEST_CASE("sheds load: yes, when a client without a process is refused") {
-    CHECK(sheds_load(fixture("careful")) == yes);
+/// What diagnose would have tried on a server that has the words of `step`, but for those given.
+std::vector<Tried> words_of(char step, const std::map<std::string, Answer>& others = {}) {
+    std::vector<Tried> tried;
+    for (const Behaviour& row : behaviours()) {
+        const auto other = others.find(row.name);
+        tried.push_back({&row, {other == others.end() ? row.expected[STEPS.find(step)] : other->second, ""}});
+    }
+    return tried;
 }
 
-TEST_CASE("drops the silent: yes, when recv has a timeout") { CHECK(drops_the_silent(fixture("careful")) == yes); }
+std::vector<std::string> names_of(const std::vector<Tried>& rows) {
+    std::vector<std::string> names;
+    for (const Tried& row : rows) names.emplace_back(row.behaviour->name);
+    return names;
+}
 
-TEST_CASE("stops gracefully: yes, when SIGTERM lets it finish") { CHECK(stops_gracefully(fixture("careful")) == yes); }
+}  // namespace
+
+TEST_CASE("answers: no, when the answer lacks its blank line") { CHECK(try_on(fixture("careless"), "answers") == no); }
+
+TEST_CASE("child lets go: no, when it keeps its copy") { CHECK(try_on(fixture("careless"), "child lets go") == no); }
+
+TEST_CASE("a server that has what no step before step_h has") {
+    CHECK(try_on(fixture("careful"), "sheds load") == yes);
+    CHECK(try_on(fixture("careful"), "drops the silent") == yes);
+    CHECK(try_on(fixture("careful"), "stops gracefully") == yes);
+}
 
 TEST_CASE("the evidence is what was seen") {
-    const auto evidence_of = [](const Finding& finding) { return finding.evidence; };
-    CHECK(evidence_of(reaps_many(built("step_f"))) == "16 children exited together, 15 are zombies");
-    CHECK(evidence_of(survives_sigchld(built("step_e"))) ==
+    CHECK(try_on(built("step_f"), "reaps many").evidence == "16 children exited together, 15 are zombies");
+    CHECK(try_on(built("step_e"), "survives SIGCHLD").evidence ==
           "it exited with 1: step_e: accept: Interrupted system call");
-    CHECK(evidence_of(stops_gracefully(built("step_g"))) ==
+    CHECK(try_on(built("step_g"), "stops gracefully").evidence ==
           "while a client was being served, it was killed by signal 15 (Terminated)");
+}
+
+TEST_CASE("a server that cannot be started leaves a behaviour undecided, and says why in one line") {
+    const Finding finding = try_on({{"./no_such_server"}, {}, {}, {}}, "answers");
+    CHECK(finding == undecided);
+    CHECK(finding.evidence == "cannot start ./no_such_server: No such file or directory");
+}
+
+TEST_CASE("no two steps have the same column") {
+    for (const char step : STEPS) {
+        const Likeness like = likeness(words_of(step));
+        CHECK(like.steps == std::string(1, step));
+        CHECK(like.differences.empty());
+    }
+}
+
+TEST_CASE("a server that is like no step is told the nearest one, and what it lacks") {
+    const Likeness like = likeness(words_of('g', {{"child lets go", no}}));
+    CHECK(like.steps == "");
+    CHECK(like.nearest == 'g');
+    CHECK(names_of(like.differences) == std::vector<std::string>{"child lets go"});
+}
+
+TEST_CASE("what is undecided is a difference, unless a sleep hides it") {
+    CHECK(likeness(words_of('b', {{"hangs up", undecided}, {"flat descriptors", undecided}})).steps == "b");
+    CHECK(likeness(words_of('g', {{"hangs up", undecided}})).steps == "");
+    CHECK(likeness(words_of('b', {{"rests", undecided}})).steps == "");
+}
+
+TEST_CASE("of a few behaviours several steps may have the words") {
+    const Behaviour& reaps_one = behaviour("reaps one");
+    CHECK(likeness({{&reaps_one, {no, ""}}}).steps == "cd");
+    CHECK(likeness({{&reaps_one, {undecided, ""}}}).steps == "");
 }

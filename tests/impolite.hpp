@@ -28,7 +28,7 @@ inline void send_all(Server& server, const std::string& bytes) {
 }
 
 inline const Manner MANNERS[] = {
-    {"connects and leaves", [](Server& server) { Client leaves(server.port()); }},
+    {"connects and leaves", [](Server& server) { Client(server.port()).close(); }},
     {"resets before the request", [](Server& server) { Client(server.port()).reset(); }},
     {"resets after the request",
      [](Server& server) {
@@ -40,6 +40,7 @@ inline const Manner MANNERS[] = {
      [](Server& server) {
          Client client(server.port());
          client.ask();
+         client.close();
      }},
     {"closes its half without a request",
      [](Server& server) {

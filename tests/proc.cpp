@@ -1,6 +1,10 @@
 // proc/: what the kernel says, held against processes and sockets whose state is known.
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/prctl.h>
+#include <sys/select.h>
+
+#include <thread>
 
 #include "support.hpp"
 
@@ -62,6 +66,42 @@ TEST_CASE("descendants come parents first") {
     CHECK(all[1].ppid == all[0].pid);
 }
 
+TEST_CASE("a call that waits for nothing but time is a sleep") {
+    const auto child_in = [](auto call) {
+        const pid_t pid = fork_child(call);
+        CHECK(eventually([&] { return !proc::blocked_in(pid).empty() && proc::process(pid)->state == 'S'; }));
+        const bool sleeps = proc::sleeps(pid);
+        kill(pid, SIGKILL);
+        waitpid(pid, nullptr, 0);
+        return sleeps;
+    };
+    timeval minutes = {600, 0};
+    fd_set none;
+    FD_ZERO(&none);
+    CHECK(child_in([] { sleep(600); }));
+    CHECK(child_in([&] { select(0, nullptr, nullptr, nullptr, &minutes); }));
+    CHECK(child_in([] { poll(nullptr, 0, 600'000); }));
+    CHECK_FALSE(child_in([&] { select(1, &none, nullptr, nullptr, &minutes); }));
+    CHECK_FALSE(child_in([] {
+        pollfd stdin_only = {STDIN_FILENO, 0, 0};
+        poll(&stdin_only, 1, 600'000);
+    }));
+    CHECK_FALSE(child_in([] { pause(); }));
+}
+
+TEST_CASE("a process has its threads, itself first") {
+    const pid_t pid = fork_child([] {
+        std::thread second([] { pause(); });
+        pause();
+    });
+    CHECK(eventually(
+        [&] { return proc::threads(pid).size() == 2 && proc::blocked_in(proc::threads(pid)[1]) == "pause"; }));
+    CHECK(proc::threads(pid)[0] == pid);
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    CHECK(proc::threads(pid).empty());
+}
+
 TEST_CASE("a copy of a socket has the socket's inode") {
     const net::Socket socket(AF_INET, SOCK_STREAM);
     const int copy = dup(socket.fileno());
@@ -85,10 +125,12 @@ TEST_CASE("a signal that is blocked is pending until it is let through") {
     sigaddset(&set, SIGUSR2);
     sigprocmask(SIG_BLOCK, &set, nullptr);
     CHECK_FALSE(proc::is_pending(getpid(), SIGUSR2));
+    CHECK(proc::is_blocked(getpid(), SIGUSR2));
     kill(getpid(), SIGUSR2);
     CHECK(proc::is_pending(getpid(), SIGUSR2));
     sigprocmask(SIG_UNBLOCK, &set, nullptr);
     CHECK_FALSE(proc::is_pending(getpid(), SIGUSR2));
+    CHECK_FALSE(proc::is_blocked(getpid(), SIGUSR2));
     sigaction(SIGUSR2, &before, nullptr);
 }
 

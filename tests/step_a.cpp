@@ -1,29 +1,10 @@
-// step_a: one client after the other. The rows of the table of behaviours (README.md), then what is its own.
+// step_a: one client after the other. Its column of the table of behaviours, then what is its own.
 #include "impolite.hpp"
 #include "support.hpp"
 
 static const Program step_a = built("step_a");
 
-TEST_CASE("step_a answers: yes") { CHECK(answers(step_a) == yes); }
-TEST_CASE("step_a serves a client while another stays silent: no") { CHECK(concurrent(step_a) == no); }
-TEST_CASE("step_a sleeps before it lets a served client go: no") { CHECK(rests(step_a) == no); }
-TEST_CASE("step_a lets the client see the end of the connection: yes") { CHECK(hangs_up(step_a) == yes); }
-TEST_CASE("step_a holds no more sockets twenty clients later: yes") { CHECK(flat_descriptors(step_a) == yes); }
-TEST_CASE("step_a survives more clients than it may have descriptors: yes") { CHECK(descriptor_limit(step_a) == yes); }
-TEST_CASE("step_a keeps the listening socket from its children: –") { CHECK(child_lets_go(step_a) == not_applicable); }
-TEST_CASE("step_a survives the exit of a child while it waits in accept: –") {
-    CHECK(survives_sigchld(step_a) == not_applicable);
-}
-TEST_CASE("step_a leaves no zombie when a child exits alone: –") { CHECK(reaps_one(step_a) == not_applicable); }
-TEST_CASE("step_a leaves no zombie when children exit together: –") { CHECK(reaps_many(step_a) == not_applicable); }
-TEST_CASE("step_a survives more exits than it may have processes: –") {
-    CHECK(process_limit(step_a) == not_applicable);
-}
-TEST_CASE("step_a survives more live clients than it may have processes: –") {
-    CHECK(sheds_load(step_a) == not_applicable);
-}
-TEST_CASE("step_a lets go of a client that never speaks: no") { CHECK(drops_the_silent(step_a) == no); }
-TEST_CASE("step_a finishes what it began when it is terminated: no") { CHECK(stops_gracefully(step_a) == no); }
+TEST_CASE("step_a: its column of the table of behaviours") { check_column(step_a); }
 
 TEST_CASE("step_a: a backlog of 5 admits 6") {
     Server server(step_a);

@@ -5,26 +5,7 @@
 
 static const Program step_b = built("step_b");
 
-TEST_CASE("step_b answers: yes") { CHECK(answers(step_b) == yes); }
-TEST_CASE("step_b serves a client while another stays silent: no") { CHECK(concurrent(step_b) == no); }
-TEST_CASE("step_b sleeps before it lets a served client go: yes") { CHECK(rests(step_b) == yes); }
-TEST_CASE("step_b lets the client see the end of the connection: yes") { CHECK(hangs_up(step_b) == yes); }
-TEST_CASE("step_b holds no more sockets twenty clients later: yes") { CHECK(flat_descriptors(step_b) == yes); }
-TEST_CASE("step_b survives more clients than it may have descriptors: yes") { CHECK(descriptor_limit(step_b) == yes); }
-TEST_CASE("step_b keeps the listening socket from its children: –") { CHECK(child_lets_go(step_b) == not_applicable); }
-TEST_CASE("step_b survives the exit of a child while it waits in accept: –") {
-    CHECK(survives_sigchld(step_b) == not_applicable);
-}
-TEST_CASE("step_b leaves no zombie when a child exits alone: –") { CHECK(reaps_one(step_b) == not_applicable); }
-TEST_CASE("step_b leaves no zombie when children exit together: –") { CHECK(reaps_many(step_b) == not_applicable); }
-TEST_CASE("step_b survives more exits than it may have processes: –") {
-    CHECK(process_limit(step_b) == not_applicable);
-}
-TEST_CASE("step_b survives more live clients than it may have processes: –") {
-    CHECK(sheds_load(step_b) == not_applicable);
-}
-TEST_CASE("step_b lets go of a client that never speaks: no") { CHECK(drops_the_silent(step_b) == no); }
-TEST_CASE("step_b finishes what it began when it is terminated: no") { CHECK(stops_gracefully(step_b) == no); }
+TEST_CASE("step_b: its column of the table of behaviours") { check_column(step_b); }
 
 TEST_CASE("step_b: who comes during the sleep waits in the queue") {
     Server server(step_b.with("SLEEP", "60"));

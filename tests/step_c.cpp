@@ -1,25 +1,10 @@
-// step_c: a child for each client. The rows of the table of behaviours (README.md), then what is its own.
+// step_c: a child for each client. Its column of the table of behaviours, then what is its own.
 #include "impolite.hpp"
 #include "support.hpp"
 
 static const Program step_c = built("step_c");
 
-TEST_CASE("step_c answers: yes") { CHECK(answers(step_c) == yes); }
-TEST_CASE("step_c serves a client while another stays silent: yes") { CHECK(concurrent(step_c) == yes); }
-TEST_CASE("step_c sleeps before it lets a served client go: yes") { CHECK(rests(step_c) == yes); }
-TEST_CASE("step_c lets the client see the end of the connection: yes") { CHECK(hangs_up(step_c) == yes); }
-TEST_CASE("step_c holds no more sockets twenty clients later: yes") { CHECK(flat_descriptors(step_c) == yes); }
-TEST_CASE("step_c survives more clients than it may have descriptors: yes") { CHECK(descriptor_limit(step_c) == yes); }
-TEST_CASE("step_c keeps the listening socket from its children: yes") { CHECK(child_lets_go(step_c) == yes); }
-TEST_CASE("step_c survives the exit of a child while it waits in accept: yes") {
-    CHECK(survives_sigchld(step_c) == yes);
-}
-TEST_CASE("step_c leaves no zombie when a child exits alone: no") { CHECK(reaps_one(step_c) == no); }
-TEST_CASE("step_c leaves no zombie when children exit together: no") { CHECK(reaps_many(step_c) == no); }
-TEST_CASE("step_c survives more exits than it may have processes: no") { CHECK(process_limit(step_c) == no); }
-TEST_CASE("step_c survives more live clients than it may have processes: no") { CHECK(sheds_load(step_c) == no); }
-TEST_CASE("step_c lets go of a client that never speaks: no") { CHECK(drops_the_silent(step_c) == no); }
-TEST_CASE("step_c finishes what it began when it is terminated: no") { CHECK(stops_gracefully(step_c) == no); }
+TEST_CASE("step_c: its column of the table of behaviours") { check_column(step_c); }
 
 TEST_CASE("step_c: each child tells its own pid and its parent's") {
     Server server(step_c.with("SLEEP", "60"));

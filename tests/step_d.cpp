@@ -1,25 +1,10 @@
-// step_d: nobody closes the copies. The rows of the table of behaviours (README.md), then what is its own.
+// step_d: nobody closes the copies. Its column of the table of behaviours, then what is its own.
 #include "impolite.hpp"
 #include "support.hpp"
 
 static const Program step_d = built("step_d");
 
-TEST_CASE("step_d answers: yes") { CHECK(answers(step_d) == yes); }
-TEST_CASE("step_d serves a client while another stays silent: yes") { CHECK(concurrent(step_d) == yes); }
-TEST_CASE("step_d sleeps before it lets a served client go: no") { CHECK(rests(step_d) == no); }
-TEST_CASE("step_d lets the client see the end of the connection: no") { CHECK(hangs_up(step_d) == no); }
-TEST_CASE("step_d holds no more sockets twenty clients later: no") { CHECK(flat_descriptors(step_d) == no); }
-TEST_CASE("step_d survives more clients than it may have descriptors: no") { CHECK(descriptor_limit(step_d) == no); }
-TEST_CASE("step_d keeps the listening socket from its children: yes") { CHECK(child_lets_go(step_d) == yes); }
-TEST_CASE("step_d survives the exit of a child while it waits in accept: yes") {
-    CHECK(survives_sigchld(step_d) == yes);
-}
-TEST_CASE("step_d leaves no zombie when a child exits alone: no") { CHECK(reaps_one(step_d) == no); }
-TEST_CASE("step_d leaves no zombie when children exit together: no") { CHECK(reaps_many(step_d) == no); }
-TEST_CASE("step_d survives more exits than it may have processes: no") { CHECK(process_limit(step_d) == no); }
-TEST_CASE("step_d survives more live clients than it may have processes: no") { CHECK(sheds_load(step_d) == no); }
-TEST_CASE("step_d lets go of a client that never speaks: no") { CHECK(drops_the_silent(step_d) == no); }
-TEST_CASE("step_d finishes what it began when it is terminated: no") { CHECK(stops_gracefully(step_d) == no); }
+TEST_CASE("step_d: its column of the table of behaviours") { check_column(step_d); }
 
 TEST_CASE("step_d: counts the clients that it keeps") {
     Server server(step_d);

@@ -27,6 +27,7 @@ using namespace harness;
 constexpr Answer yes = Answer::yes;
 constexpr Answer no = Answer::no;
 constexpr Answer not_applicable = Answer::not_applicable;
+constexpr Answer undecided = Answer::undecided;
 
 /// A folder that the Makefile names in the environment, or what it is for a test program started by hand.
 inline std::string folder(const char* variable, const char* fallback) {
@@ -102,6 +103,14 @@ struct Ended {
     }
     std::string fate, out, err;
 };
+
+/// Tries all behaviours on the step, and checks them against its column of the table.
+inline void check_column(const Program& step) {
+    for (const Behaviour& row : behaviours()) {
+        CAPTURE(row.name);
+        CHECK(find(row, step) == row.expected[STEPS.find(name_of(step).back())]);
+    }
+}
 
 /// Fails when `condition` is not reached; INFO(server.describe()) makes it say how far the server has come.
 #define CHECK_EVENTUALLY(server, condition) CHECK((server).until([&] { return (condition); }))
