@@ -2,7 +2,7 @@
 
 LETTERS := a b c d e f g
 STEPS := $(LETTERS:%=step_%)
-PROGRAMS := $(STEPS) client3
+PROGRAMS := $(STEPS) client3 diagnose
 
 # SANITIZE=1 builds everything anew, in a place of its own; WERROR=1 is for CI. (Left out is vptr, which needs descriptors
 # of its own for its check: a server that has run out of them would be accused of the worst.)
@@ -15,22 +15,22 @@ COMPILE = $(CXX) -std=c++20 $(CPPFLAGS) $(CXXFLAGS) $(WARNINGS) $(SANITIZERS) -M
 
 TEST_FILES := $(wildcard tests/*.cpp)
 SUITES := $(patsubst tests/%.cpp,%,$(filter-out tests/main.cpp,$(TEST_FILES)))
-HARNESS := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard proc/*.cpp) $(filter-out harness/diagnose.cpp,$(wildcard harness/*.cpp)))
+HARNESS := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out %/diagnose.cpp,$(wildcard proc/*.cpp harness/*.cpp)))
 TEST_OBJECTS := $(TEST_FILES:%.cpp=$(BUILD)/%.o)
-FIXTURES := $(patsubst %.cpp,$(BUILD)/%,$(wildcard tests/fixtures/*.cpp))
+FIXTURES := $(addprefix $(BUILD)/,$(basename $(wildcard tests/fixtures/*.c tests/fixtures/*.cpp)))
 SOURCES := $(wildcard */*.hpp */*.cpp tests/fixtures/*.cpp)
 
 MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
-.PHONY: all test deps deps_dev format lint clean help always $(addprefix diff_,ab bc cd de ef fg) doctest
+.PHONY: all test matrix mutants check soak deps deps_dev format lint clean help always $(addprefix diff_,ab bc cd de ef fg) doctest
 
 ifdef SANITIZE
 .PHONY: $(PROGRAMS)
 $(PROGRAMS): %: $(BIN)%
 endif
 
-all: $(addprefix $(BIN),$(PROGRAMS))  ## make alone: the servers and the client (one of them: make step_g)
+all: $(addprefix $(BIN),$(PROGRAMS))  ## make alone: the servers, the client, diagnose (one of them: make step_g)
 
 $(addprefix $(BIN),$(STEPS)): $(BIN)step_%: $$(wildcard step_$$*_*/webserver3$$*.cpp) $(BUILD)/flags
 	$(COMPILE) -MF $(BUILD)/step_$*.d $< -o $@
@@ -38,9 +38,13 @@ $(addprefix $(BIN),$(STEPS)): $(BIN)step_%: $$(wildcard step_$$*_*/webserver3$$*
 $(BIN)client3: client/client3.cpp $(BUILD)/flags
 	$(COMPILE) -MF $(BUILD)/client3.d $< -o $@
 
-$(FIXTURES): $(BUILD)/%: %.cpp $(BUILD)/flags
+$(BUILD)/tests/fixtures/%: tests/fixtures/%.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -MF $@.d $< -o $@
+
+$(BUILD)/tests/fixtures/%: tests/fixtures/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Wall -Wextra $< -o $@
 
 # What tests waits more than it works: it is compiled fast rather than made fast.
 $(BUILD)/%.o: %.cpp $(BUILD)/flags
@@ -71,22 +75,36 @@ test: $(BUILD)/run_tests $(FIXTURES) $(addprefix $(BIN),$(PROGRAMS))  ## build a
 	  '$(BUILD)/run_tests --source-file="*/{}.cpp" --no-version >$$LOGS/{} 2>&1; echo "exit status $$?" >>$$LOGS/{}'; \
 	awk -f tests/summary.awk $(SUITES:%=$$logs/%)
 
-# What is installed, by package manager: a compiler, doctest for the tests, curl for a first client; and what `make format`
+matrix: $(STEPS) diagnose  ## print the table of behaviours as measured
+	@sh tests/matrix.sh
+
+check: diagnose  ## diagnose SERVER='python3 server.py' EXPECT=g: which step is it like? (EXPECT may be left out)
+	@./diagnose $(if $(EXPECT),--expect '$(EXPECT)') $(or $(SERVER),$(error check: which SERVER? make check SERVER=./step_g))
+
+mutants: $(STEPS) diagnose $(FIXTURES)  ## test diagnose: tell wrong servers from the steps that they were made from
+	@sh tests/mutants.sh
+
+soak: test  ## repeat the tests, and diagnose on each step, under load (ROUNDS=200; without: until interrupted)
+	@sh tests/soak.sh $(ROUNDS)
+
+# What is installed, by package manager: a compiler, doctest for the tests, curl for a first client, python3 and socat for
+# servers of another kind; and what `make format`
 # and `make lint` call, with the second compiler that CI builds with.
 MANAGER := $(firstword $(foreach name,apt-get dnf pacman apk brew,$(if $(shell command -v $(name)),$(name))))
 SUDO := $(if $(filter-out 0,$(shell id -u)),$(if $(filter-out brew,$(MANAGER)),sudo ))
-deps_apt-get := apt-get update && apt-get install -y g++ doctest-dev curl
-deps_dnf := dnf install -y gcc-c++ doctest-devel curl
-deps_pacman := pacman -S --needed --noconfirm gcc doctest curl
-deps_apk := apk add g++ linux-headers doctest-dev curl diffutils
-deps_brew := brew install doctest
+deps_apt-get := apt-get update && apt-get install -y g++ doctest-dev curl python3 socat
+deps_dnf := dnf install -y gcc-c++ doctest-devel curl python3 socat
+deps_pacman := pacman -S --needed --noconfirm gcc doctest curl python socat
+deps_apk := apk add g++ linux-headers doctest-dev curl diffutils python3 socat
+deps_brew := brew install doctest python socat
 deps_dev_apt-get := apt-get update && apt-get install -y clang clang-format clang-tidy
 deps_dev_dnf := dnf install -y clang clang-tools-extra
 deps_dev_pacman := pacman -S --needed --noconfirm clang
 deps_dev_apk := apk add clang clang-extra-tools
 deps_dev_brew := brew install llvm
 
-deps: check = printf '\#include <doctest/doctest.h>\n' | $(CXX) -std=c++20 -E -x c++ - && command -v curl
+deps: check = printf '\#include <doctest/doctest.h>\n' | $(CXX) -std=c++20 -E -x c++ - && command -v curl && \
+  command -v python3 && command -v socat
 deps:  ## install what building and testing need, with the system's package manager
 deps_dev: check = command -v clang++ && command -v clang-format && command -v clang-tidy
 deps_dev:  ## install what format, lint and CI need besides

@@ -116,13 +116,14 @@ Held hold(Server& server, Clients& clients) {
     return held;
 }
 
-/// Sends the request and waits for the page. Returns whether it has come.
+/// Sends the request and waits for the page; or for whatever else the server has to say before it hangs up. Returns
+/// whether there was an answer.
 bool ask(Server& server, Client& client) {
     client.ask();
     server.until([&] { return is_page(client.received()) || client.has_ended(); });
     if (is_page(client.received())) return true;
     if (client.has_ended()) server.until([&] { return server.is_asleep(); });  // or has ended: that was why
-    return false;
+    return client.has_ended() && !client.received().empty();
 }
 
 /// Waits until a child that has been asked has exited. One that sleeps before that is killed: to its parent that is an
@@ -137,7 +138,7 @@ bool until_exit(Server& server, pid_t child) {
     return eventually(has_exited, server.program().patience);
 }
 
-/// Has the client served that is `held`. Whether it got its page, and the server is ready for the next client.
+/// Has the client served that is `held`. Whether it got its answer, and the server is ready for the next client.
 bool serve(Server& server, Client& client, const Held& held) {
     if (!ask(server, client)) return false;
     if (held.place == Place::with_a_child && !until_exit(server, held.by)) return false;
@@ -226,8 +227,9 @@ Program with_few_processes(const Program& program) {
 Finding answers(const Program& program) {
     Server server(program.with("SLEEP", "0"));
     Clients clients;
-    if (connect(server, clients) && ask(server, clients.front())) return yes("200 OK and the page");
+    if (connect(server, clients)) ask(server, clients.front());
     const std::string answer = clients.empty() ? "" : clients.front().received();
+    if (is_page(answer)) return yes("200 OK and the page");
     if (server.has_ended()) return no(server.death());
     if (answer.empty()) return no("no answer: " + server.state());
     return no("it answered " + quoted(answer) +
@@ -243,7 +245,7 @@ Finding concurrent(const Program& program) {
     if (second == Place::in_the_queue) {
         return no(server.state() + " for a silent client, and the next one is in the accept queue");
     }
-    if (clients.size() < 2 || !ask(server, clients.back())) return undecided(server, "the second client got no page");
+    if (clients.size() < 2 || !ask(server, clients.back())) return undecided(server, "the second client got no answer");
     return yes(first == Place::let_go ? "it hung up on a silent client, and served the next"
                                       : "served while another client stayed silent");
 }
@@ -251,7 +253,7 @@ Finding concurrent(const Program& program) {
 Finding rests(const Program& program) {
     Server server(program.with("SLEEP", "60"));
     Clients clients;
-    if (!connect(server, clients) || !ask(server, clients.front())) return undecided(server, "no page");
+    if (!connect(server, clients) || !ask(server, clients.front())) return undecided(server, "no answer");
     const Client& client = clients.front();
     const auto someone_sleeps = [&] {
         const std::vector<proc::Process> all = server.alive();
@@ -260,14 +262,14 @@ Finding rests(const Program& program) {
     bool sleeping = false;
     server.until([&] { return (sleeping = someone_sleeps()) || client.has_ended() || server.is_quiet(); });
     if (sleeping && !client.has_ended()) return yes("it has answered, and sleeps while the client waits for the end");
-    if (client.has_ended()) return no("the connection ended with the page");
+    if (client.has_ended()) return no("the connection ended with the answer");
     return server.is_quiet() ? no("it waits for the next client") : undecided(server, "the connection goes on");
 }
 
 Finding hangs_up(const Program& program) {
     Server server(program.with("SLEEP", "0"));
     Clients clients;
-    if (!connect(server, clients) || !ask(server, clients.front())) return undecided(server, "no page");
+    if (!connect(server, clients) || !ask(server, clients.front())) return undecided(server, "no answer");
     const Client& client = clients.front();
     std::vector<pid_t> holders;
     const auto is_kept = [&] { return server.is_quiet() && !(holders = server.holders_of(client)).empty(); };
@@ -420,15 +422,16 @@ Finding sheds_load(const Program& program) {
         else return without_child(server, clients, held);
     }
     if (with_children == 2 * limit) return undecided(server, "the limit does not hold for it");
+    const std::string evidence = "it had " + to_string(with_children) + " live clients, " +
+                                 (refused > 0 ? "sent " + to_string(refused) + " away" : "let the next ones wait");
     clients.clear();
     Clients next;
     const bool is_quiet = server.until([&] { return server.is_quiet(); });
     until_reaped(server);
-    if (!is_quiet || !connect(server, next) || !ask(server, next.front())) {
-        return undecided(server, "it has not come to rest");
-    }
-    return yes("it had " + to_string(with_children) + " live clients, " +
-               (refused > 0 ? "sent " + to_string(refused) + " away" : "let the next ones wait") + ", and went on");
+    if (is_quiet && connect(server, next) && ask(server, next.front())) return yes(evidence + ", and went on");
+    if (server.has_ended()) return no(evidence + ", and then " + server.death());
+    if (is_quiet && next.front().has_ended()) return no(evidence + ", and when all had left, the next one as well");
+    return undecided(server, "it has not come to rest");
 }
 
 Finding drops_the_silent(const Program& program) {

@@ -151,8 +151,8 @@ std::string json_step(char letter) { return json(std::string("step_") + letter);
 std::string json_row(const Tried& row) {
     const std::string answer =
         row.finding.answer == Answer::not_applicable ? "not applicable" : word(row.finding.answer);
-    return "\n  {\"name\": " + json(row.behaviour->name) + ", \"answer\": " + json(answer) +
-           ", \"evidence\": " + json(row.finding.evidence) + ", \"description\": " + json(row.behaviour->description) +
+    return "\n  {\"name\": " + json(row.behaviour->name) + ", \"description\": " + json(row.behaviour->description) +
+           ", \"answer\": " + json(answer) + ", \"evidence\": " + json(row.finding.evidence) +
            ", \"explanation\": " + json(row.behaviour->explanation) + '}';
 }
 

@@ -79,7 +79,7 @@ void become(const Program& program, int out, int err, pid_t keeper) {
 
     const rlimit output = {MAX_OUTPUT, MAX_OUTPUT};
     check("setrlimit", setrlimit(RLIMIT_FSIZE, &output));
-    constexpr rlim_t MOST_OF_A_FOREIGN_PROGRAM = 512;
+    constexpr rlim_t MOST_OF_A_FOREIGN_PROGRAM = 128;
     if (program.max_processes) limit_processes(*program.max_processes, true);
     else if (program.is_foreign) limit_processes(MOST_OF_A_FOREIGN_PROGRAM, false);
     die_with_parent(keeper);
@@ -95,21 +95,21 @@ void become(const Program& program, int out, int err, pid_t keeper) {
 
 // ---- in the keeper ------------------------------------------------------------------------------
 
-/// Stops all that stands below us, until nobody is left who could fork another one.
+/// Stops all that stands below us, until nobody is left who could fork another one. Two calm looks it takes: a child
+/// that was born behind the first one is seen by the second.
 void freeze_all_descendants() {
-    for (bool someone_moves = true; someone_moves;) {
-        someone_moves = false;
+    for (int calm_looks = 0; calm_looks < 2; ++calm_looks) {
         for (const proc::Process& one : proc::descendants(getpid())) {
-            if ((one.state == 'R' || one.state == 'S') && kill(one.pid, SIGSTOP) == 0) someone_moves = true;
+            if ((one.state == 'R' || one.state == 'S') && kill(one.pid, SIGSTOP) == 0) calm_looks = -1;
         }
     }
 }
 
-/// Kills and reaps all children, and theirs, which become ours as their parents die.
-void end_all_children() {
+/// Kills and reaps all that stands below us: whoever loses its parent becomes our own child.
+void end_all_descendants() {
     freeze_all_descendants();
     while (true) {
-        for (const proc::Process& child : proc::children(getpid())) kill(child.pid, SIGKILL);
+        for (const proc::Process& one : proc::descendants(getpid())) kill(one.pid, SIGKILL);
         if (waitpid(-1, nullptr, 0) == -1 && errno == ECHILD) return;
         while (waitpid(-1, nullptr, WNOHANG) > 0) {
         }
@@ -133,7 +133,7 @@ void end_all_children() {
         const Report end = {0, 0};
         if (ended) send(reports, &end, sizeof end, MSG_NOSIGNAL);
     }
-    end_all_children();
+    end_all_descendants();
     _exit(0);
 }
 
@@ -177,7 +177,7 @@ void close_all_but(int& first, int& second) {
         close_all_but(reports, child_signals);
         keep(pid, reports, child_signals);
     } catch (...) {
-        end_all_children();
+        end_all_descendants();
         _exit(127);
     }
 }

@@ -17,6 +17,9 @@ namespace {
 /// longest pause that is worth waiting for: 3 seconds.
 constexpr std::chrono::milliseconds STILLNESS = std::chrono::seconds(5);
 
+/// More children than this a server has no need of: we never have so many clients.
+constexpr std::size_t MOST_CHILDREN = 64;
+
 /// The listening socket with this inode, if there is one still.
 std::optional<proc::ListeningSocket> listening_socket(std::uint64_t inode) {
     for (const proc::ListeningSocket& one : proc::listening_sockets()) {
@@ -81,7 +84,7 @@ Server::Server(const Program& program)
     : Process(program.environment.count("PORT") ? program : program.with("PORT", "0")) {
     // Pre-forked workers come after the listening socket, and before the first client; a daemon is not who we started.
     const bool listens = until([this] {
-        if (find_listening_socket() && is_asleep()) return true;
+        if (find_listening_socket() && is_asleep() && children().empty()) return true;  // nobody came meanwhile
         acceptor_ = -1;
         return false;
     });
@@ -132,15 +135,16 @@ bool Server::until(const std::function<bool()>& condition) {
     std::string last_seen;
     Clock::time_point next_look = Clock::now();
     Clock::time_point still_since = Clock::now();
-    const auto is_still = [&] {
+    const auto is_hopeless = [&] {
         if (Clock::now() < next_look) return false;
         next_look = Clock::now() + STILLNESS / 50;
+        if (program().is_foreign && children().size() > MOST_CHILDREN) return true;
         const std::string seen = snapshot();
         if (seen != last_seen) still_since = Clock::now();
         last_seen = seen;
         return !seen.empty() && Clock::now() - still_since > STILLNESS;
     };
-    Process::until([&] { return (holds = condition()) || is_still(); });
+    Process::until([&] { return (holds = condition()) || is_hopeless(); });
     return holds || condition();
 }
 
@@ -255,6 +259,7 @@ std::string Server::snapshot() const {
 std::string Server::state() {
     if (has_ended()) return death();
     const std::string call = proc::blocked_in(acceptor_);
+    if (children().size() > MOST_CHILDREN) return "it has started " + std::to_string(children().size()) + " processes";
     return "pid " + std::to_string(acceptor_) + (call.empty() ? " does not rest" : " is asleep in " + call);
 }
 

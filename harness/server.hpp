@@ -40,7 +40,7 @@ public:
     std::string death();
 
     /// Waits until `condition` holds, or it is certain that it never will: the server has ended, or all of it has been
-    /// asleep in the same calls for 5 seconds. Whether it holds.
+    /// asleep in the same calls for 5 seconds, or a foreign one starts processes without end. Whether it holds.
     bool until(const std::function<bool()>& condition);
     using Process::until;
     /// Whether `condition` holds and goes on to hold over a number of looks: for what, in the middle of a change, looks

@@ -27,7 +27,8 @@ TEST_CASE("a program that is not there is an error") {
 
 TEST_CASE("a server that ends before it listens is an error, with its last words") {
     CHECK_THROWS_WITH(Server(shell("echo so far; echo so bad >&2; exit 3")),
-                      "sh -c echo so far; echo so bad >&2; exit 3  does not listen: it exited with 3\nstdout: so far\n\nstderr: so bad\n");
+                      "sh -c echo so far; echo so bad >&2; exit 3  does not listen: it exited with 3\nstdout: so "
+                      "far\n\nstderr: so bad\n");
 }
 
 TEST_CASE("neither the environment nor the settings of who runs the tests reach the server") {

@@ -1,0 +1,127 @@
+// The program diagnose: its lines, its options, its exit status. What it says of servers that are wrong on purpose, and
+// of those in other languages, is tested by `make mutants`.
+#include "support.hpp"
+
+namespace {
+
+/// diagnose with these arguments.
+Ended diagnose(const std::vector<std::string>& arguments) {
+    Program program = built("diagnose");
+    program.command.insert(program.command.end(), arguments.begin(), arguments.end());
+    return Ended(program);
+}
+
+std::string step(char letter) { return built(std::string("step_") + letter).command.front(); }
+
+std::string last_line(const std::string& text) {
+    const std::size_t end = text.rfind('\n', text.size() - 2);
+    return text.substr(end == std::string::npos ? 0 : end + 1);
+}
+
+}  // namespace
+
+TEST_CASE("diagnose: a line for each behaviour, and the step in the last one") {
+    const Ended said = diagnose({step('f')});
+    CHECK(said.fate == "exited with 0");
+    CHECK(said.err == "");
+    CHECK(count_in(said.out, "\n") == behaviours().size() + 1);
+    CHECK(said.out.starts_with("answers             yes   200 OK and the page\n"));
+    CHECK(
+        said.out.find("\nreaps many          no    16 children exited together, 15 are zombies: SIGCHLD is not queued, "
+                      "one wait() collects one child\n") != std::string::npos);
+    CHECK(last_line(said.out) == "behaves like step_f\n");
+}
+
+TEST_CASE("diagnose: a server that is like no step") {
+    const Ended said = diagnose({fixture("careless").command.front()});
+    CHECK(said.fate == "exited with 1");
+    CHECK(last_line(said.out) == "behaves like no step; nearest step_c (answers: no; rests: no; child lets go: no)\n");
+}
+
+TEST_CASE("diagnose --expect: success is to behave like this step") {
+    const auto expecting = [&](const std::string& expected) {
+        return diagnose({"--only", "reaps many", "--expect", expected, step('g')}).fate;
+    };
+    CHECK(expecting("g") == "exited with 0");
+    CHECK(expecting("step_g") == "exited with 0");
+    CHECK(expecting("f") == "exited with 1");
+}
+
+TEST_CASE("diagnose --only: these behaviours, and no others") {
+    const Ended said = diagnose({"--only", "reaps many", "--only=reaps one", step('f')});
+    CHECK(said.fate == "exited with 0");
+    CHECK(said.out.starts_with("reaps many          no    "));
+    CHECK(said.out.find("\nreaps one           yes   ") != std::string::npos);
+    CHECK(last_line(said.out) == "behaves like step_f\n");
+    CHECK(last_line(diagnose({"--only", "reaps one", step('d')}).out) == "behaves like step_c or step_d\n");
+}
+
+TEST_CASE("diagnose --json: one object") {
+    const Ended said = diagnose({"--json", "--only=child lets go", step('g')});
+    CHECK(said.fate == "exited with 0");
+    CHECK(said.out ==
+          "{\"command\": [\"" + step('g') +
+              "\"],\n \"behaviours\": [\n"
+              "  {\"name\": \"child lets go\", \"description\": \"a child holds no copy of the listening "
+              "socket\", \"answer\": \"yes\", \"evidence\": \"its child, at work, has no copy of the "
+              "listening socket\", \"explanation\": \"fork copies all descriptors, and the socket listens "
+              "until the last one is closed\"}],\n \"recognised\": true,\n \"steps\": [\"step_c\", \"step_d\", "
+              "\"step_e\", \"step_f\", \"step_g\", \"step_h\"],\n \"nearest\": \"step_c\",\n "
+              "\"differences\": []}\n");
+}
+
+TEST_CASE("diagnose --json: what is not text is text in the end") {
+    const Ended said = diagnose({"--json", "sh", "-c", "printf '\"\\\\\\001\\n\\377\\303\\244\\n' >&2; exit 1"});
+    CHECK(said.fate == "exited with 3");
+    CHECK(said.out.find("stderr: \\\"\\\\\\u0001\\u000a\\ufffdä\\u000a\"}\n") != std::string::npos);
+}
+
+TEST_CASE("diagnose: wrong usage") {
+    const auto refused = [](const std::vector<std::string>& arguments, const std::string& reason) {
+        const Ended said = diagnose(arguments);
+        CHECK(said.fate == "exited with 2");
+        CHECK(said.out == "");
+        CHECK(said.err.find("diagnose: " + reason) != std::string::npos);
+    };
+    refused({}, "no server: diagnose [OPTION…] COMMAND [ARG…]\n");
+    refused({"--expect", "z", step('g')}, "--expect takes a letter from a to h, got \"z\"\n");
+    refused({"--expect", "", step('g')}, "--expect takes a letter from a to h, got \"\"\n");
+    refused({"--only", "reap many", step('g')}, "no behaviour is called \"reap many\"\n");
+    refused({"--no-such-option", step('g')}, "diagnose --help tells the options\n");
+    CHECK(diagnose({"--help"}).out.starts_with("usage: diagnose "));
+}
+
+TEST_CASE("diagnose: the server's own options are not diagnose's") {
+    const Ended said = diagnose({"sh", "--json"});
+    CHECK(said.fate == "exited with 3");
+    CHECK(said.out == "");
+}
+
+TEST_CASE("diagnose: a server that never starts, or never listens") {
+    const Ended missing = diagnose({"./no_such_server"});
+    CHECK(missing.fate == "exited with 3");
+    CHECK(missing.err == "diagnose: cannot start ./no_such_server: No such file or directory\n");
+    const Ended ended = diagnose({"sh", "-c", "echo the reason >&2; exit 5"});
+    CHECK(ended.fate == "exited with 3");
+    CHECK(ended.err.find("does not listen: it exited with 5\n") != std::string::npos);
+    CHECK(ended.err.find("stderr: the reason\n") != std::string::npos);
+    CHECK(diagnose({"sleep", "600"}).fate == "exited with 3");
+}
+
+TEST_CASE("diagnose: interrupted, it takes the server with it") {
+    Program program = built("diagnose");
+    program.command.push_back(step('g'));
+    Process diagnosis(program);
+    std::vector<pid_t> all;
+    CHECK(diagnosis.until([&] {
+        all.clear();
+        for (const proc::Process& one : diagnosis.alive()) {
+            if (one.name == "step_g") all.push_back(one.pid);
+        }
+        return !all.empty();
+    }));
+    diagnosis.signal(SIGINT);
+    CHECK(diagnosis.until_ended());
+    CHECK(diagnosis.fate() == "exited with 130");
+    CHECK(diagnosis.alive().empty());
+}
