@@ -1,36 +1,16 @@
-// The behaviours that tell the stages apart: each is decided for a server, any server, from what the kernel says of it,
-// and not by letting time pass: wait until a state is reached, never for a while. And the table of them, by which a
-// server is recognised.
+// The table of behaviours that tell the steps apart, by which a server is recognised.
 #pragma once
 
 #include <array>
-#include <iosfwd>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "probes.hpp"
 #include "process.hpp"
 
 namespace harness {
-
-enum class Answer {
-    yes,
-    no,
-    not_applicable,  ///< a server without children, say, has none to reap
-    undecided,  ///< the state that would decide it was not reached
-};
-
-/// An answer, and what was seen, in one line.
-struct Finding {
-    Answer answer = Answer::undecided;
-    std::string evidence;
-
-    bool operator==(Answer expected) const { return answer == expected; }
-};
-
-std::ostream& operator<<(std::ostream& out, Answer answer);  ///< "yes", "no", "–", "?"
-std::ostream& operator<<(std::ostream& out, const Finding& finding);
 
 /// The steps that the table knows, by their letters.
 constexpr std::string_view STEPS = "abcdefgh";

@@ -5,7 +5,10 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
+#include <charconv>
 #include <limits>
 
 #include "process.hpp"
@@ -19,7 +22,35 @@ int events_of(int fd, int wanted, std::chrono::milliseconds patience) {
     return poll(&events, 1, static_cast<int>(patience.count())) == 1 ? events.revents : 0;
 }
 
+/// Where the page begins: after the empty line. (A line may end with a mere \n, as the article's do: RFC 9112, 2.2.)
+std::size_t start_of_page(std::string_view answer) {
+    const std::size_t strict = answer.find("\r\n\r\n");
+    const std::size_t lax = answer.find("\n\n");
+    if (strict == std::string::npos && lax == std::string::npos) return std::string::npos;
+    return strict < lax ? strict + 4 : lax + 2;
+}
+
+/// The Content-Length of the answer, by default 1: without one, a page is there when something of it is.
+std::size_t length_of_page(std::string_view answer) {
+    constexpr std::string_view NAME = "\ncontent-length:";
+    std::string head(answer.substr(0, start_of_page(answer)));
+    std::transform(head.begin(), head.end(), head.begin(),
+                   [](char byte) { return static_cast<char>(std::tolower(static_cast<unsigned char>(byte))); });
+    const std::size_t found = head.find(NAME);
+    std::size_t length = 1;
+    if (found == std::string::npos) return length;
+    const std::size_t digits = head.find_first_not_of(' ', found + NAME.size());
+    if (digits != std::string::npos) std::from_chars(head.data() + digits, head.data() + head.size(), length);
+    return length;
+}
+
 }  // namespace
+
+bool is_page(std::string_view answer) {
+    const std::size_t page = start_of_page(answer);
+    return answer.starts_with("HTTP/1.") && answer.substr(8, 5) == " 200 " && page != std::string::npos &&
+           answer.size() > page && answer.size() - page >= length_of_page(answer);
+}
 
 Client::Client(std::uint16_t server_port) : socket_(AF_INET, SOCK_STREAM) {
     const timeval patience = {std::chrono::duration_cast<std::chrono::seconds>(PATIENCE).count(), 0};

@@ -13,6 +13,10 @@ namespace harness {
 constexpr std::string_view REQUEST = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
 constexpr std::string_view PAGE = "HTTP/1.1 200 OK\r\n\r\nHello, World!\n";  ///< the whole answer, byte by byte
 
+/// Whether an answer is all there: a status line of success, headers, the empty line that ends them, and a page, as
+/// long as Content-Length says, if it does.
+bool is_page(std::string_view answer);
+
 /// A connection to a server on 127.0.0.1. It closes when its scope ends.
 class Client {
 public:

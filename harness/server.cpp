@@ -88,7 +88,7 @@ Server::Server(const Program& program)
         acceptor_ = -1;
         return false;
     });
-    if (!listens || has_ended()) {
+    if (!listens || Server::has_ended()) {
         std::string line;
         for (const std::string& word : program.command) line += (line.empty() ? "" : " ") + word;
         throw std::runtime_error(line + " does not listen: it " + fate() + "\nstdout: " + last_lines(out()) +

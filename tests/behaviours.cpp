@@ -15,9 +15,9 @@ std::vector<Tried> words_of(char step, const std::map<std::string, Answer>& othe
     return tried;
 }
 
-std::vector<std::string> names_of(const std::vector<Tried>& rows) {
-    std::vector<std::string> names;
-    for (const Tried& row : rows) names.emplace_back(row.behaviour->name);
+std::string names_of(const std::vector<Tried>& rows) {
+    std::string names;
+    for (const Tried& row : rows) names += std::string(row.behaviour->name) + ';';
     return names;
 }
 
@@ -59,7 +59,7 @@ TEST_CASE("a server that is like no step is told the nearest one, and what it la
     const Likeness like = likeness(words_of('g', {{"child lets go", no}}));
     CHECK(like.steps == "");
     CHECK(like.nearest == 'g');
-    CHECK(names_of(like.differences) == std::vector<std::string>{"child lets go"});
+    CHECK(names_of(like.differences) == "child lets go;");
 }
 
 TEST_CASE("what is undecided is a difference, unless a sleep hides it") {

@@ -1,0 +1,443 @@
+#include "probes.hpp"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <deque>
+#include <ostream>
+#include <system_error>
+
+#include "../proc/process.hpp"
+#include "client.hpp"
+#include "server.hpp"
+
+namespace harness {
+namespace {
+
+using std::to_string;
+
+Finding yes(std::string evidence) { return {Answer::yes, std::move(evidence)}; }
+Finding no(std::string evidence) { return {Answer::no, std::move(evidence)}; }
+Finding not_applicable(std::string evidence) { return {Answer::not_applicable, std::move(evidence)}; }
+
+/// Neither yes nor no: `what` did not happen, and this is how far the server has come.
+Finding undecided(Server& server, const std::string& what) {
+    const std::vector<proc::Process> all = server.alive();
+    const auto sleeper =
+        std::find_if(all.begin(), all.end(), [](const proc::Process& one) { return proc::sleeps(one.pid); });
+    if (sleeper == all.end()) return {Answer::undecided, what + ": " + server.state()};
+    return {Answer::undecided, what + ": pid " + to_string(sleeper->pid) + " sleeps, and hides the rest"};
+}
+
+/// `text` in one line, as far as it fits there.
+std::string quoted(std::string_view text) {
+    constexpr std::size_t MOST = 80;
+    std::string line = "\"";
+    for (const char byte : text.substr(0, MOST)) {
+        if (byte == '\r') line += "\\r";
+        else if (byte == '\n') line += "\\n";
+        else line += byte >= 0 && byte < ' ' ? '?' : byte;
+    }
+    return line + (text.size() > MOST ? "\"…" : "\"");
+}
+
+// ---- clients, and where they are ----------------------------------------------------------------
+
+/// Clients that were connected and stay silent.
+using Clients = std::deque<Client>;
+
+/// Connects one more client. Returns false when the server refuses, since it is ending.
+bool connect(Server& server, Clients& clients) {
+    try {
+        clients.emplace_back(server.port());
+        return true;
+    } catch (const std::system_error&) {
+        server.until_ended();
+        return false;
+    }
+}
+
+/// Where a client is held.
+struct Held {
+    Place place = Place::moving;
+    pid_t by = -1;  ///< the process that has its connection, the child before others; -1: none
+};
+
+/// Connects one more silent client and waits until it has found its place.
+Held hold(Server& server, Clients& clients) {
+    Held held;
+    if (!connect(server, clients)) return held;
+    const Client& client = clients.back();
+    // Who waits for events is for a moment seen asleep beside a queue that is not empty.
+    const auto is_settled = [&] {
+        held.place = server.place_of(client);
+        if (held.place != Place::in_the_queue) return held.place != Place::moving;
+        return server.stays([&] { return server.place_of(client) == held.place; });
+    };
+    if (!server.until(is_settled)) return {};
+    const std::vector<pid_t> holders = server.holders_of(client);
+    if (!holders.empty()) held.by = holders.front();
+    return held;
+}
+
+/// Sends the request and waits for the page; or for whatever else the server has to say before it hangs up. Returns
+/// whether there was an answer.
+bool ask(Server& server, Client& client) {
+    client.ask();
+    server.until([&] { return is_page(client.received()) || client.has_ended(); });
+    if (is_page(client.received())) return true;
+    if (client.has_ended()) server.until([&] { return server.is_asleep(); });  // or has ended: that was why
+    return client.has_ended() && !client.received().empty();
+}
+
+/// Waits until a child that has been asked has exited. One that sleeps before that is killed: to its parent that is an
+/// exit like another.
+bool until_exit(Server& server, pid_t child) {
+    const auto has_exited = [=] {
+        const std::optional<proc::Process> process = proc::process(child);
+        return !process || process->is_zombie();
+    };
+    server.until([&] { return has_exited() || proc::sleeps(child); });
+    if (proc::sleeps(child)) kill(child, SIGKILL);
+    return eventually(has_exited, server.program().patience);
+}
+
+/// Has the client served that is `held`. Whether it got its answer, and the server is ready for the next client.
+bool serve(Server& server, Client& client, const Held& held) {
+    if (!ask(server, client)) return false;
+    if (held.place == Place::with_a_child && !until_exit(server, held.by)) return false;
+    return server.until([&] { return server.is_quiet(); });
+}
+
+/// Shows the server `count` clients: where each has its child, they are held in `clients` all at once, otherwise they
+/// are served one after the other. Returns whether it has lived through them all.
+bool show_clients(Server& server, Clients& clients, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        const Held held = hold(server, clients);
+        if (held.place == Place::with_a_child) continue;
+        if (held.place == Place::with_the_server && !serve(server, clients.back(), held)) return false;
+        if (held.place == Place::moving || held.place == Place::in_the_queue) return false;
+        clients.pop_back();
+    }
+    return true;
+}
+
+/// What takes care of a client, where no child does.
+std::string server_in_words(Server& server, Clients& clients, const Held& held) {
+    const std::vector<pid_t> threads = proc::threads(held.by);
+    const auto waits = [](pid_t thread) { return waits_for_bytes(thread); };
+    if (held.by != server.acceptor()) {
+        return "no child for a client: pid " + to_string(held.by) + " was there before it, a pre-forked worker";
+    }
+    if (threads.size() > 1 && std::any_of(threads.begin() + 1, threads.end(), waits)) {
+        return "no child for a client, but a thread";
+    }
+    const std::string call = proc::blocked_in(held.by);
+    if (hold(server, clients).place == Place::with_the_server) {
+        return "no child for a client: one process has them all, and waits in " + call + " (an event loop)";
+    }
+    return "no child for a client: it serves one after the other itself";
+}
+
+/// What to say about children when a silent client has none.
+Finding without_child(Server& server, Clients& clients, const Held& held) {
+    if (held.place == Place::with_the_server) return not_applicable(server_in_words(server, clients, held));
+    if (held.place == Place::let_go) {
+        return {Answer::undecided, "it hangs up on a client that has not asked yet, so that no child can be held"};
+    }
+    return undecided(server, "a silent client is not taken care of");
+}
+
+/// Where a child exits and the server has no other: holds a client until it has its own child, lets it ask, and waits
+/// until the server has taken notice of the child's end, or has ended itself.
+struct LoneExit {
+    explicit LoneExit(const Program& program) : server(program.with("SLEEP", "0")), held(hold(server, clients)) {
+        if (held.place != Place::with_a_child) return;
+        clients.front().ask();
+        settled =
+            until_exit(server, held.by) && (server.until([this] { return server.is_quiet(); }) || server.has_ended());
+    }
+    Server server;
+    Clients clients;
+    Held held;
+    bool settled = false;
+};
+
+/// Waits for the zombies to go, where the server may wake up of its own accord and see to them. In accept it will not.
+void until_reaped(Server& server) {
+    if (!server.waits_in_accept()) server.until([&] { return server.zombies().empty(); });
+}
+
+/// What a program needs before its first client, to set limits by.
+struct Needs {
+    explicit Needs(const Program& program) {
+        Server server(program);
+        for (const proc::Process& one : server.alive()) processes += proc::threads(one.pid).size();
+        for (const proc::Descriptor& one : proc::descriptors(server.acceptor())) descriptors = one.number + 1;
+    }
+    std::size_t processes = 0;  ///< threads are counted as such (getrlimit(2))
+    int descriptors = 0;
+};
+
+/// The program with room for 15 children, no more; one process besides makes 16.
+Program with_few_processes(const Program& program) {
+    Program limited = program.with("SLEEP", "0");
+    limited.max_processes = Needs(limited).processes + 15;
+    return limited;
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, Answer answer) {
+    const char* const words[] = {"yes", "no", "–", "?"};
+    return out << words[static_cast<int>(answer)];
+}
+
+std::ostream& operator<<(std::ostream& out, const Finding& finding) {
+    return out << finding.answer << " (" << finding.evidence << ')';
+}
+
+// ---- the behaviours -----------------------------------------------------------------------------
+
+Finding answers(const Program& program) {
+    Server server(program.with("SLEEP", "0"));
+    Clients clients;
+    if (connect(server, clients)) ask(server, clients.front());
+    const std::string answer = clients.empty() ? "" : clients.front().received();
+    if (is_page(answer)) return yes("200 OK and the page");
+    if (server.has_ended()) return no(server.death());
+    if (answer.empty()) return no("no answer: " + server.state());
+    return no("it answered " + quoted(answer));
+}
+
+Finding concurrent(const Program& program) {
+    Server server(program.with("SLEEP", "0"));
+    Clients clients;
+    const Place first = hold(server, clients).place;
+    if (first == Place::moving || first == Place::in_the_queue) return undecided(server, "no client is taken");
+    const Place second = hold(server, clients).place;
+    if (second == Place::in_the_queue) {
+        return no(server.state() + " for a silent client, and the next one is in the accept queue");
+    }
+    if (clients.size() < 2 || !ask(server, clients.back())) return undecided(server, "the second client got no answer");
+    return yes(first == Place::let_go ? "it hung up on a silent client, and served the next"
+                                      : "served while another client stayed silent");
+}
+
+Finding rests(const Program& program) {
+    Server server(program.with("SLEEP", "60"));
+    Clients clients;
+    if (!connect(server, clients) || !ask(server, clients.front())) return undecided(server, "no answer");
+    const Client& client = clients.front();
+    const auto someone_sleeps = [&] {
+        const std::vector<proc::Process> all = server.alive();
+        return std::any_of(all.begin(), all.end(), [](const proc::Process& one) { return proc::sleeps(one.pid); });
+    };
+    bool sleeping = false;
+    server.until([&] { return (sleeping = someone_sleeps()) || client.has_ended() || server.is_quiet(); });
+    if (sleeping && !client.has_ended()) return yes("it has answered, and sleeps while the client waits for the end");
+    if (client.has_ended()) return no("the connection ended with the answer");
+    return server.is_quiet() ? no("it waits for the next client") : undecided(server, "the connection goes on");
+}
+
+Finding hangs_up(const Program& program) {
+    Server server(program.with("SLEEP", "0"));
+    Clients clients;
+    if (!connect(server, clients) || !ask(server, clients.front())) return undecided(server, "no answer");
+    const Client& client = clients.front();
+    std::vector<pid_t> holders;
+    const auto is_kept = [&] { return server.is_quiet() && !(holders = server.holders_of(client)).empty(); };
+    server.until([&] { return client.has_ended() || is_kept(); });
+    if (client.has_ended()) return yes("the client has seen the end of the connection");
+    if (!server.stays(is_kept)) return undecided(server, "the connection goes on");
+    return no("the client is served, but pid " + to_string(holders.front()) + " still holds the connection");
+}
+
+Finding flat_descriptors(const Program& program) {
+    constexpr std::size_t COUNT = 20;
+    Server server(program.with("SLEEP", "0"));
+    const std::size_t before = server.sockets();
+    Clients clients;
+    if (!show_clients(server, clients, COUNT)) return undecided(server, "not all of twenty clients were served");
+    server.until([&] { return server.sockets() <= before || server.is_quiet(clients.size()); });
+    const bool more = server.stays([&] { return server.sockets() > before; });
+    const std::string evidence =
+        to_string(before) + " before, " + to_string(server.sockets()) + " after twenty clients";
+    return more ? no(evidence) : yes(evidence);
+}
+
+Finding descriptor_limit(const Program& program) {
+    Program limited = program.with("SLEEP", "0");
+    const int limit = std::max(16, Needs(limited).descriptors + 8);
+    limited.max_descriptors = static_cast<rlim_t>(limit);
+    Server server(limited);
+    Clients clients;
+    const std::string allowed = ", with " + to_string(limit) + " descriptors allowed";
+    if (!show_clients(server, clients, 1)) return undecided(server, "the first client was not served");
+    if (show_clients(server, clients, static_cast<std::size_t>(limit) + 7)) {
+        return yes(to_string(limit + 8) + " clients" + allowed);
+    }
+    return server.has_ended() ? no(to_string(clients.size()) + " clients" + allowed + ": " + server.death())
+                              : undecided(server, "not all clients were served");
+}
+
+Finding child_lets_go(const Program& program) {
+    Server server(program.with("SLEEP", "0"));
+    Clients clients;
+    const Held held = hold(server, clients);
+    if (held.place != Place::with_a_child) return without_child(server, clients, held);
+    for (const proc::Descriptor& one : proc::descriptors(held.by)) {
+        if (one.inode == server.listening_inode()) {
+            return no("its child has the listening socket as descriptor " + to_string(one.number));
+        }
+    }
+    return yes("its child, at work, has no copy of the listening socket");
+}
+
+Finding survives_sigchld(const Program& program) {
+    LoneExit lone(program);
+    Server& server = lone.server;
+    if (lone.held.place != Place::with_a_child) return without_child(server, lone.clients, lone.held);
+    if (server.has_ended()) return no(server.death());
+    Clients clients;
+    if (!lone.settled || hold(server, clients).place != Place::with_a_child) return undecided(server, "no child");
+    if (server.waits_for_a_child()) return not_applicable("it waits for each child before it accepts again");
+    const Held passing = hold(server, clients);
+    if (passing.place != Place::with_a_child) return undecided(server, "no second child");
+    clients.back().ask();
+    until_exit(server, passing.by);
+    server.until([&] { return server.is_quiet(1) || server.waits_for_a_child(); });
+    if (!server.has_ended() && connect(server, clients) && ask(server, clients.back())) {
+        return yes("children exited while it waited in accept, and the next client was served");
+    }
+    if (server.has_ended()) return no(server.death());
+    return server.waits_for_a_child() ? no("a child has exited, and it waits for another one that has not")
+                                      : undecided(server, "the next client was not served");
+}
+
+Finding reaps_one(const Program& program) {
+    LoneExit lone(program);
+    Server& server = lone.server;
+    if (lone.held.place != Place::with_a_child) return without_child(server, lone.clients, lone.held);
+    if (!lone.settled) return undecided(server, "its child has not exited");
+    until_reaped(server);
+    const bool left = server.has_ended() ? !server.left_zombies().empty() : !server.zombies().empty();
+    const std::string who = "its child " + to_string(lone.held.by);
+    if (left) return no(who + " has exited and is a zombie: nobody waited for it");
+    return yes(who + " has exited and is gone" + (server.has_ended() ? ", but " + server.death() : ""));
+}
+
+Finding reaps_many(const Program& program) {
+    constexpr std::size_t COUNT = 16;
+    Server server(program.with("SLEEP", "0"));
+    Clients clients;
+    std::vector<pid_t> children;
+    while (children.size() < COUNT) {
+        const Held held = hold(server, clients);
+        if (held.place == Place::in_the_queue && server.waits_for_a_child()) {
+            return not_applicable("it waits for each child before it accepts again");
+        }
+        if (held.place != Place::with_a_child) return without_child(server, clients, held);
+        children.push_back(held.by);
+    }
+    kill(server.acceptor(), SIGSTOP);
+    if (!server.until([&] { return server.is_stopped(); })) return undecided(server, "it cannot be stopped");
+    for (const Client& client : clients) client.ask();
+    for (const pid_t child : children) {
+        if (!until_exit(server, child)) return undecided(server, "a child has not exited");
+    }
+    kill(server.acceptor(), SIGCONT);
+    const bool settled = server.until([&] { return server.is_quiet(); });
+    if (server.has_ended()) return not_applicable("the first of them ended it: " + server.death());
+    if (!settled) return undecided(server, "it has not come to rest");
+    const std::string evidence = to_string(COUNT) + " children exited together, ";
+    until_reaped(server);
+    const std::size_t zombies = server.zombies().size();
+    return zombies == 0 ? yes(evidence + "all are gone") : no(evidence + to_string(zombies) + " are zombies");
+}
+
+Finding process_limit(const Program& program) {
+    const Program limited = with_few_processes(program);
+    const std::size_t limit = *limited.max_processes;
+    Server server(limited);
+    for (std::size_t exits = 0; exits < 2 * limit; ++exits) {
+        Clients clients;
+        const Held held = hold(server, clients);
+        const std::string evidence =
+            "after " + to_string(exits) + " exits, with " + to_string(limit) + " processes allowed, ";
+        if (exits > 0 && held.place == Place::let_go) return no(evidence + "it sends the next client away");
+        if (held.place != Place::with_a_child && (exits == 0 || !server.has_ended())) {
+            return without_child(server, clients, held);
+        }
+        if (!server.has_ended() && serve(server, clients.back(), held)) continue;
+        if (!server.has_ended()) return undecided(server, "it has not come to rest");
+        if (exits == 0) return not_applicable("the first exit ended it: " + server.death());
+        return no(evidence + server.death());
+    }
+    return yes(to_string(2 * limit) + " exits, with " + to_string(limit) + " processes allowed");
+}
+
+Finding sheds_load(const Program& program) {
+    const Program limited = with_few_processes(program);
+    const std::size_t limit = *limited.max_processes;
+    Server server(limited);
+    Clients clients;
+    std::size_t with_children = 0;
+    std::size_t refused = 0;  // told so, or hung up on
+    for (std::size_t i = 0; i < 2 * limit; ++i) {
+        const Held held = hold(server, clients);
+        if (server.has_ended() && i > 0) {
+            return no("with " + to_string(i) + " live clients, and " + to_string(limit) + " processes allowed, " +
+                      server.death());
+        }
+        if (held.place == Place::in_the_queue && with_children > 0) break;  // it lets the others wait
+        if (held.place == Place::with_a_child) ++with_children;
+        else if (held.place == Place::let_go && with_children > 0) ++refused;
+        else return without_child(server, clients, held);
+    }
+    if (with_children == 2 * limit) return undecided(server, "the limit does not hold for it");
+    const std::string evidence = "it had " + to_string(with_children) + " live clients, " +
+                                 (refused > 0 ? "sent " + to_string(refused) + " away" : "let the next ones wait");
+    clients.clear();
+    Clients next;
+    const bool is_quiet = server.until([&] { return server.is_quiet(); });
+    until_reaped(server);
+    if (is_quiet && connect(server, next) && ask(server, next.front())) return yes(evidence + ", and went on");
+    if (server.has_ended()) return no(evidence + ", and then " + server.death());
+    if (is_quiet && next.front().has_ended()) return no(evidence + ", and when all had left, the next one as well");
+    return undecided(server, "it has not come to rest");
+}
+
+Finding drops_the_silent(const Program& program) {
+    const std::chrono::milliseconds timeout(200);
+    Server server(program.with("SLEEP", "0").with("TIMEOUT", "0.2"));
+    Clients clients;
+    const Place place = hold(server, clients).place;
+    if (place == Place::moving || place == Place::in_the_queue) return undecided(server, "no client is taken");
+    if (server.until([&] { return clients.front().has_ended(); }, 10 * timeout)) {
+        return server.has_ended() ? undecided(server, "no silent client can be held")
+                                  : yes("it has let go of a silent client");
+    }
+    return no("after ten times its TIMEOUT it still waits for a silent client");
+}
+
+Finding stops_gracefully(const Program& program) {
+    Server server(program.with("SLEEP", "0"));
+    Clients clients;
+    const Held held = hold(server, clients);
+    if (held.by == -1) return undecided(server, "no client is being served");
+    kill(server.acceptor(), SIGTERM);
+    server.until([&] { return !proc::is_pending(server.acceptor(), SIGTERM) && server.is_asleep(); });
+    if (server.has_ended()) return no("while a client was being served, " + server.death());
+    const auto goes_on = [&] { return server.is_listening() && server.is_ready(); };
+    if (server.stays(goes_on)) return no("it goes on to accept after SIGTERM");
+    if (!ask(server, clients.front())) return no("it lost the answer of a client that it was serving");
+    server.until([&] { return goes_on(); });
+    if (!server.has_ended())
+        return goes_on() ? no("it goes on to accept after SIGTERM") : undecided(server, "it goes on");
+    if (!server.death().starts_with("it exited with 0")) return no(server.death());
+    return yes("it finished its client and exited with 0");
+}
+
+}  // namespace harness

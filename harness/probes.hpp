@@ -1,0 +1,48 @@
+// How each behaviour is decided, for any server: from what the kernel says of it, and not by letting time pass. Wait
+// until a state is reached, never for a while.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+
+#include "process.hpp"
+
+namespace harness {
+
+enum class Answer {
+    yes,
+    no,
+    not_applicable,  ///< a server without children, say, has none to reap
+    undecided,  ///< the state that would decide it was not reached
+};
+
+/// An answer, and what was seen, in one line.
+struct Finding {
+    Answer answer = Answer::undecided;
+    std::string evidence;
+
+    bool operator==(Answer expected) const { return answer == expected; }
+};
+
+std::ostream& operator<<(std::ostream& out, Answer answer);  ///< "yes", "no", "–", "?"
+std::ostream& operator<<(std::ostream& out, const Finding& finding);
+
+// Each starts the program afresh, with SLEEP=0 but for `rests`, and leaves nothing behind. What each means stands in
+// the table (behaviours.cpp). Throws what Server and Client throw.
+
+Finding answers(const Program& program);
+Finding concurrent(const Program& program);
+Finding rests(const Program& program);
+Finding hangs_up(const Program& program);
+Finding flat_descriptors(const Program& program);
+Finding descriptor_limit(const Program& program);
+Finding child_lets_go(const Program& program);
+Finding survives_sigchld(const Program& program);
+Finding reaps_one(const Program& program);
+Finding reaps_many(const Program& program);
+Finding process_limit(const Program& program);
+Finding sheds_load(const Program& program);
+Finding drops_the_silent(const Program& program);
+Finding stops_gracefully(const Program& program);
+
+}  // namespace harness
