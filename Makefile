@@ -2,7 +2,7 @@
 
 LETTERS := a b c d e f g
 STEPS := $(LETTERS:%=step_%)
-PROGRAMS := $(STEPS) client3 diagnose
+PROGRAMS := $(STEPS) step_h client3 diagnose
 
 # SANITIZE=1 builds everything anew, in a place of its own; WERROR=1 is for CI. (Left out is vptr, which needs descriptors
 # of its own for its check: a server that has run out of them would be accused of the worst.)
@@ -15,15 +15,21 @@ COMPILE = $(CXX) -std=c++20 $(CPPFLAGS) $(CXXFLAGS) $(WARNINGS) $(SANITIZERS) -M
 
 TEST_FILES := $(wildcard tests/*.cpp)
 SUITES := $(patsubst tests/%.cpp,%,$(filter-out tests/main.cpp,$(TEST_FILES)))
+STEP_H := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard step_h_wsgi/*.cpp))
 HARNESS := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out %/diagnose.cpp,$(wildcard proc/*.cpp harness/*.cpp)))
+TESTED := $(HARNESS) $(filter-out %/webserver3h.o,$(STEP_H))
 TEST_OBJECTS := $(TEST_FILES:%.cpp=$(BUILD)/%.o)
+HEAVY_OBJECTS := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/heavy/*.cpp))
 FIXTURES := $(addprefix $(BUILD)/,$(basename $(wildcard tests/fixtures/*.c tests/fixtures/*.cpp)))
-SOURCES := $(wildcard */*.hpp */*.cpp tests/fixtures/*.cpp)
+FAULTS := $(patsubst %.cpp,$(BUILD)/%.so,$(wildcard tests/preload/*.cpp))
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+SOURCES := $(wildcard */*.hpp */*.cpp tests/*/*.cpp)
 
 MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
-.PHONY: all test matrix mutants check soak deps deps_dev format lint clean help always $(addprefix diff_,ab bc cd de ef fg) doctest
+.PHONY: all test test_heavy fuzz matrix mutants check soak deps deps_dev deps_wsgi format lint clean help always doctest
+.PHONY: $(addprefix diff_,ab bc cd de ef fg)
 
 ifdef SANITIZE
 .PHONY: $(PROGRAMS)
@@ -34,6 +40,13 @@ all: $(addprefix $(BIN),$(PROGRAMS))  ## make alone: the servers, the client, di
 
 $(addprefix $(BIN),$(STEPS)): $(BIN)step_%: $$(wildcard step_$$*_*/webserver3$$*.cpp) $(BUILD)/flags
 	$(COMPILE) -MF $(BUILD)/step_$*.d $< -o $@
+
+$(STEP_H): $(BUILD)/%.o: %.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(COMPILE) -MF $(@:.o=.d) -c $< -o $@
+
+$(BIN)step_h: $(STEP_H)
+	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
 
 $(BIN)client3: client/client3.cpp $(BUILD)/flags
 	$(COMPILE) -MF $(BUILD)/client3.d $< -o $@
@@ -46,18 +59,31 @@ $(BUILD)/tests/fixtures/%: tests/fixtures/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Wall -Wextra $< -o $@
 
+# It comes into any program (ld.so(8), LD_PRELOAD), a sanitized one as well: it is not sanitized itself.
+$(FAULTS): $(BUILD)/%.so: %.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CXX) -std=c++20 $(CXXFLAGS) $(WARNINGS) -MMD -MP -MF $(@:.so=.d) -shared -fPIC $< -o $@
+
 # What tests waits more than it works: it is compiled fast rather than made fast.
 $(BUILD)/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -O0 -MF $(@:.o=.d) -c $< -o $@
 
-$(TEST_OBJECTS): | doctest
+$(TEST_OBJECTS) $(HEAVY_OBJECTS): | doctest
 
 $(BIN)diagnose: $(BUILD)/harness/diagnose.o $(HARNESS)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
 
-$(BUILD)/run_tests: $(HARNESS) $(TEST_OBJECTS)
+$(BUILD)/run_tests: $(TESTED) $(TEST_OBJECTS)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
+
+$(BUILD)/run_heavy_tests: $(TESTED) $(BUILD)/tests/main.o $(HEAVY_OBJECTS)
+	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
+
+# Coverage-guided (libFuzzer, LLVM); always sanitized.
+$(BUILD)/fuzz_http: tests/fuzz/http.cpp step_h_wsgi/http.cpp step_h_wsgi/http.hpp step_h_wsgi/cgi.cpp step_h_wsgi/cgi.hpp
+	@mkdir -p $(@D)
+	clang++ -std=c++20 $(WARNINGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.cpp,$^) -o $@
 
 # Another compiler, or other flags: everything is built again.
 $(BUILD)/flags: always
@@ -69,9 +95,9 @@ doctest:
 	  || { echo 'doctest is missing: install it with `make deps`' >&2; exit 1; }
 
 # The suites wait more than they work: all at once. Each leaves its output, and its exit status, in a file.
-test: $(BUILD)/run_tests $(FIXTURES) $(addprefix $(BIN),$(PROGRAMS))  ## build and run the tests (SANITIZE=1: sanitized)
+test: $(BUILD)/run_tests $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS))  ## build and run the tests (SANITIZE=1: sanitized)
 	@logs=$$(mktemp -d $(BUILD)/logs.XXXXXX); trap 'rm -rf "$$logs"' EXIT; \
-	printf '%s\n' $(SUITES) | LOGS=$$logs BIN=$(BIN) BUILD=$(BUILD) xargs -P 16 -I{} sh -c \
+	printf '%s\n' $(SUITES) | LOGS=$$logs BIN=$(BIN) BUILD=$(BUILD) PYTHON=$(PYTHON) xargs -P 16 -I{} sh -c \
 	  '$(BUILD)/run_tests --source-file="*/{}.cpp" --no-version >$$LOGS/{} 2>&1; echo "exit status $$?" >>$$LOGS/{}'; \
 	awk -f tests/summary.awk $(SUITES:%=$$logs/%)
 
@@ -87,6 +113,15 @@ mutants: $(STEPS) diagnose $(FIXTURES)  ## test diagnose: tell wrong servers fro
 soak: test  ## repeat the tests, and diagnose on each step, under load (ROUNDS=200; without: until interrupted)
 	@sh tests/soak.sh $(ROUNDS)
 
+test_heavy: $(BUILD)/run_heavy_tests $(BIN)step_h  ## what takes a minute: a thousand clients, hundreds of megabytes (step_h)
+	@BIN=$(BIN) BUILD=$(BUILD) PYTHON=$(PYTHON) $(BUILD)/run_heavy_tests --no-version
+
+FUZZ_SECONDS ?= 60
+fuzz: $(BUILD)/fuzz_http  ## step_h's parsers against mutated requests, for FUZZ_SECONDS (needs clang++: make deps_dev)
+	@mkdir -p $(BUILD)/fuzz_corpus
+	$< -max_total_time=$(FUZZ_SECONDS) -max_len=50000 -timeout=5 -print_final_stats=1 \
+	  -dict=tests/fuzz/http.dict $(BUILD)/fuzz_corpus tests/fuzz/seeds
+
 # What is installed, by package manager: a compiler, doctest for the tests, curl for a first client, python3 and socat for
 # servers of another kind; and what `make format`
 # and `make lint` call, with the second compiler that CI builds with.
@@ -97,6 +132,11 @@ deps_dnf := dnf install -y gcc-c++ doctest-devel curl python3 socat
 deps_pacman := pacman -S --needed --noconfirm gcc doctest curl python socat
 deps_apk := apk add g++ linux-headers doctest-dev curl diffutils python3 socat
 deps_brew := brew install doctest python socat
+deps_wsgi_apt-get := apt-get update && apt-get install -y python3 python3-flask python3-django python3-pyramid
+deps_wsgi_dnf := dnf install -y python3 python3-flask python3-django python3-pyramid
+deps_wsgi_pacman := pacman -S --needed --noconfirm python python-flask python-django python-pyramid
+deps_wsgi_apk := apk add python3 py3-flask py3-django py3-pyramid
+deps_wsgi_brew := brew install python
 deps_dev_apt-get := apt-get update && apt-get install -y clang clang-format clang-tidy
 deps_dev_dnf := dnf install -y clang clang-tools-extra
 deps_dev_pacman := pacman -S --needed --noconfirm clang
@@ -108,7 +148,9 @@ deps: check = printf '\#include <doctest/doctest.h>\n' | $(CXX) -std=c++20 -E -x
 deps:  ## install what building and testing need, with the system's package manager
 deps_dev: check = command -v clang++ && command -v clang-format && command -v clang-tidy
 deps_dev:  ## install what format, lint and CI need besides
-deps deps_dev:
+deps_wsgi: check = $(PYTHON) -c 'import flask, django, pyramid'
+deps_wsgi:  ## install Python and the frameworks that step_h is tested with
+deps deps_dev deps_wsgi:
 	@if { $(check); } >/dev/null 2>&1; then echo '$@: everything is there'; \
 	elif [ -z '$(MANAGER)' ]; then echo '$@: no known package manager; wanted: $($@_apt-get)' >&2; exit 1; \
 	else echo '$@: $(SUDO)$($@_$(MANAGER))'; $(SUDO)sh -c 'export DEBIAN_FRONTEND=noninteractive; $($@_$(MANAGER))'; fi

@@ -1,0 +1,277 @@
+#include "http.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <utility>
+
+namespace http {
+namespace {
+
+constexpr bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
+constexpr bool is_letter(char byte) { return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z'); }
+constexpr bool is_one_of(char byte, std::string_view set) { return set.find(byte) != set.npos; }
+constexpr char lower_letter(char byte) {
+    return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte - 'A' + 'a') : byte;
+}
+
+/// RFC 9110, 5.6.2.
+bool is_token(std::string_view text) {
+    const auto is_allowed = [](char byte) {
+        return is_digit(byte) || is_letter(byte) || is_one_of(byte, "!#$%&'*+-.^_`|~");
+    };
+    return !text.empty() && std::all_of(text.begin(), text.end(), is_allowed);
+}
+
+std::string_view without_blanks_around(std::string_view text) {
+    const std::size_t first = text.find_first_not_of(" \t");
+    return first == text.npos ? "" : text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+/// The value of a hexadecimal digit; -1 when it is none.
+constexpr int hexadecimal(char byte) {
+    if (is_digit(byte)) return byte - '0';
+    const char letter = lower_letter(byte);
+    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}
+
+/// RFC 3986, 2.1. A NUL, though encoded, is refused: it would end the variable that the path is to become.
+std::string percent_decoded(std::string_view text) {
+    std::string decoded;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            decoded += text[i];
+            continue;
+        }
+        const int high = i + 1 < text.size() ? hexadecimal(text[i + 1]) : -1;
+        const int low = i + 2 < text.size() ? hexadecimal(text[i + 2]) : -1;
+        if (high == -1 || low == -1) throw Error(400, "a percent sign without two hexadecimal digits");
+        if (high == 0 && low == 0) throw Error(400, "NUL in the path");
+        decoded += static_cast<char>(high * 16 + low);
+        i += 2;
+    }
+    return decoded;
+}
+
+/// The host's name or address in `authority` (RFC 3986, 3.2, but no user): what comes before the port.
+std::string host_of(std::string_view authority) {
+    const std::size_t bracket = authority.rfind(']');  // of an IPv6 address, which has colons of its own
+    const std::size_t colon = authority.find(':', bracket == authority.npos ? 0 : bracket);
+    const std::string_view host = authority.substr(0, colon);
+    const std::string_view port = colon == authority.npos ? "" : authority.substr(colon + 1);
+    const bool is_address = host.starts_with('[') && host.ends_with(']');
+    const auto is_allowed = [&](char byte) {
+        if (is_address) return hexadecimal(byte) != -1 || is_one_of(byte, "[:.]");
+        return is_digit(byte) || is_letter(byte) || is_one_of(byte, "-._~");
+    };
+    if (!std::all_of(host.begin(), host.end(), is_allowed) || !std::all_of(port.begin(), port.end(), is_digit)) {
+        throw Error(400, "not a host");
+    }
+    return std::string(host);
+}
+
+}  // namespace
+
+std::string lower(std::string text) {
+    for (char& byte : text) byte = lower_letter(byte);
+    return text;
+}
+
+std::string Request::field(const std::string& name) const {
+    const auto found = fields.find(name);
+    return found == fields.end() ? "" : found->second;
+}
+
+std::size_t RequestParser::feed(std::string_view bytes) {
+    std::size_t taken = 0;
+    while (!is_complete_ && taken < bytes.size()) take(bytes[taken++]);
+    return taken;
+}
+
+void RequestParser::take(char byte) {
+    if (byte == '\n') {
+        if (!line_.ends_with('\r')) throw Error(400, "LF without CR");
+        line_.pop_back();
+        take_line(std::exchange(line_, ""));
+        return;
+    }
+    if (line_.ends_with('\r')) throw Error(400, "CR without LF");
+    line_ += byte;
+    if (byte == '\r') return;
+    if (!has_request_line_) request_line_ += byte;
+    if (is_control(byte)) throw Error(400, "control character");
+    if (!has_request_line_ && line_.size() > MAX_REQUEST_LINE) throw Error(414, "request line too long");
+    if (has_request_line_ && ++fields_size_ > MAX_FIELDS_SIZE) throw Error(431, "header too large");
+}
+
+void RequestParser::take_line(const std::string& line) {
+    if (has_request_line_) {
+        if (line.empty()) complete();
+        else take_field(line);
+    } else if (line.empty() && !skipped_empty_line_) {
+        skipped_empty_line_ = true;  // RFC 9112, 2.2: an old client's, behind its last request
+    } else {
+        take_request_line(line);
+        has_request_line_ = true;
+    }
+}
+
+void RequestParser::take_request_line(const std::string& line) {
+    const std::size_t first = line.find(' ');
+    const std::size_t last = line.rfind(' ');
+    if (first == last) throw Error(400, "not a request line");  // npos both, when there is none
+    request_.method = line.substr(0, first);
+    request_.version = line.substr(last + 1);
+    if (!is_token(request_.method)) throw Error(400, "the method is no token");
+    const std::string& version = request_.version;
+    if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digit(version[5]) || version[6] != '.' ||
+        !is_digit(version[7])) {
+        throw Error(400, "not a version of HTTP");
+    }
+    if (version[5] != '1') throw Error(505, "not HTTP/1");
+    if (request_.method == "CONNECT") throw Error(501, "not a proxy");
+    take_target(std::string_view(line).substr(first + 1, last - first - 1));
+}
+
+void RequestParser::take_target(std::string_view target) {
+    const auto is_allowed = [](char byte) { return byte > ' ' && byte < '\x7f' && byte != '#'; };
+    if (!std::all_of(target.begin(), target.end(), is_allowed)) throw Error(400, "not a target");
+    if (target == "*" && request_.method == "OPTIONS") return;
+    if (!target.starts_with('/')) {  // absolute form (RFC 9112, 3.2.2)
+        const std::string begin = lower(std::string(target.substr(0, 8)));
+        if (!begin.starts_with("http://") && begin != "https://") throw Error(400, "not a target");
+        target.remove_prefix(target.find("//") + 2);
+        authority_ = target.substr(0, target.find_first_of("/?"));
+        if (host_of(authority_).empty()) throw Error(400, "no host in the target");
+        target.remove_prefix(authority_.size());
+    }
+    const std::size_t question = target.find('?');
+    request_.path = percent_decoded(target.substr(0, question));
+    if (request_.path.empty()) request_.path = "/";
+    if (question != target.npos) request_.query = target.substr(question + 1);
+}
+
+void RequestParser::take_field(const std::string& line) {
+    if (++field_count_ > MAX_FIELDS) throw Error(431, "too many header lines");
+    const Field field = parse_field(line);
+    const std::string name = lower(field.name);
+    const auto [found, is_new] = request_.fields.try_emplace(name, field.value);
+    if (is_new) return;
+    if (name == "host") throw Error(400, "two Hosts");
+    found->second += (name == "cookie" ? "; " : ", ") + field.value;
+}
+
+void RequestParser::complete() {
+    take_host();
+    take_body_size();
+    if (request_.fields.contains("expect")) {
+        if (lower(request_.field("expect")) != "100-continue") throw Error(417, "nothing else can be expected");
+        request_.expects_continue = request_.version != "HTTP/1.0";
+    }
+    is_complete_ = true;
+}
+
+/// RFC 9112, 3.2: HTTP/1.1 requires a Host, even where the target in absolute form makes us ignore it.
+void RequestParser::take_host() {
+    const auto host = request_.fields.find("host");
+    if (host == request_.fields.end() && request_.version != "HTTP/1.0") throw Error(400, "no Host");
+    if (host != request_.fields.end()) request_.host = host_of(host->second);
+    if (authority_.empty()) return;
+    request_.fields["host"] = authority_;
+    request_.host = host_of(authority_);
+}
+
+/// RFC 9112, 6.3. A length that is only known at the end cannot be told to a CGI application, which starts with it.
+void RequestParser::take_body_size() {
+    const auto length = request_.fields.find("content-length");
+    const auto coding = request_.fields.find("transfer-encoding");
+    if (coding != request_.fields.end()) {
+        if (length != request_.fields.end()) throw Error(400, "Content-Length and Transfer-Encoding");
+        if (request_.version == "HTTP/1.0") throw Error(400, "Transfer-Encoding in HTTP/1.0");
+        if (lower(coding->second) == "chunked") throw Error(411, "no Content-Length");
+        throw Error(501, "unknown Transfer-Encoding");
+    }
+    if (length == request_.fields.end()) return;
+    request_.content_length = parse_content_length(length->second);
+    if (*request_.content_length > MAX_BODY) throw Error(413, "body too large");
+}
+
+Field parse_field(const std::string& line) {
+    if (line.starts_with(' ') || line.starts_with('\t')) throw Error(400, "folded header line");
+    const std::size_t colon = line.find(':');
+    if (colon == line.npos) throw Error(400, "header line without a colon");
+    const std::string name = line.substr(0, colon);
+    if (!is_token(name)) throw Error(400, "the name of a header is no token");
+    return {name, std::string(without_blanks_around(std::string_view(line).substr(colon + 1)))};
+}
+
+std::uint64_t parse_content_length(const std::string& value) {
+    std::optional<std::uint64_t> length;
+    for (std::size_t begin = 0; begin <= value.size();) {
+        const std::size_t comma = std::min(value.find(',', begin), value.size());
+        const std::string_view text = without_blanks_around(std::string_view(value).substr(begin, comma - begin));
+        if (text.empty() || !std::all_of(text.begin(), text.end(), is_digit)) throw Error(400, "not a Content-Length");
+        std::uint64_t number = 0;
+        if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc()) {
+            throw Error(413, "Content-Length too large");
+        }
+        if (length && *length != number) throw Error(400, "two different Content-Lengths");
+        length = number;
+        begin = comma + 1;
+    }
+    return *length;
+}
+
+std::string_view reason_phrase(int status) {
+    static const std::map<int, std::string_view> PHRASES = {
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {303, "See Other"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {411, "Length Required"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {417, "Expectation Failed"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {505, "HTTP Version Not Supported"},
+    };
+    const auto found = PHRASES.find(status);
+    return found == PHRASES.end() ? "" : found->second;
+}
+
+std::string date() {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts = {};
+    gmtime_r(&now, &parts);
+    char text[40];
+    return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
+
+Page::Page(int status, bool is_for_head, const std::string& more_fields) {
+    const std::string line = std::to_string(status) + ' ' + std::string(reason_phrase(status));
+    text = "HTTP/1.1 " + line + "\r\nDate: " + date() +
+           "\r\nContent-Type: text/plain\r\nContent-Length: " + std::to_string(line.size() + 1) + "\r\n" + more_fields +
+           "Connection: close\r\n\r\n";
+    body_size = is_for_head ? 0 : line.size() + 1;
+    if (!is_for_head) text += line + '\n';
+}
+
+}  // namespace http

@@ -1,0 +1,331 @@
+// Concurrent server that runs web applications: the child becomes the application.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/select.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <list>
+#include <vector>
+
+#include "../net/socket.hpp"
+#include "application.hpp"
+#include "cgi.hpp"
+#include "http.hpp"
+
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+constexpr int REQUEST_QUEUE_SIZE = 1024;
+
+using Clock = std::chrono::steady_clock;
+using Seconds = std::chrono::duration<double>;
+
+struct Settings {
+    std::vector<std::string> command;
+    std::uint16_t max_clients = net::number<std::uint16_t>("MAX_CLIENTS", std::getenv("MAX_CLIENTS"), 64, 65535);
+    Seconds timeout = net::seconds("TIMEOUT", 10);
+    Seconds app_timeout = net::seconds("APP_TIMEOUT", 30);
+    Seconds grace = net::seconds("GRACE", 30);
+};
+
+Clock::time_point after(Seconds seconds) { return Clock::now() + std::chrono::duration_cast<Clock::duration>(seconds); }
+
+timeval timeval_of(Seconds seconds) {
+    const auto whole = static_cast<time_t>(seconds.count());
+    return {whole, static_cast<suseconds_t>((seconds.count() - static_cast<double>(whole)) * 1e6)};
+}
+
+// ---- signals ------------------------------------------------------------------------------------
+
+std::vector<pid_t> children;  // belongs to the handler, unless signals are blocked; has room for all, never allocates
+volatile sig_atomic_t stop_signals = 0;
+volatile sig_atomic_t listening = -1;
+
+void grim_reaper(int) {
+    const int saved_errno = errno;
+    for (pid_t pid; (pid = waitpid(-1, nullptr, WNOHANG)) > 0;) std::erase(children, pid);  // SIGCHLD does not queue
+    errno = saved_errno;
+}
+
+/// Ends the listening, whoever else has a copy of the socket: it gives the port free, and accept fails at once, even if
+/// it was not yet called when the signal came.
+void stop(int) {
+    const int saved_errno = errno;
+    stop_signals = stop_signals + 1;
+    shutdown(listening, SHUT_RDWR);
+    errno = saved_errno;
+}
+
+void handle(int number, void (*handler)(int)) {
+    struct sigaction action = {};
+    action.sa_handler = handler;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_NOCLDSTOP;  // not SA_RESTART: accept shall be interrupted
+    net::check("sigaction", sigaction(number, &action, nullptr));
+}
+
+/// Blocks the handled signals as long as it lives.
+class BlockedSignals {
+public:
+    BlockedSignals() {
+        sigset_t set;
+        sigemptyset(&set);
+        for (const int number : {SIGCHLD, SIGINT, SIGTERM}) sigaddset(&set, number);
+        sigprocmask(SIG_BLOCK, &set, &before_);
+    }
+    BlockedSignals(const BlockedSignals&) = delete;
+    BlockedSignals& operator=(const BlockedSignals&) = delete;
+    ~BlockedSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+    /// Waits for a signal, for at most `patience`; not for one that has come already.
+    void wait(Seconds patience) {
+        const timeval whole = timeval_of(patience);
+        const timespec time = {whole.tv_sec, whole.tv_usec * 1000};
+        pselect(0, nullptr, nullptr, nullptr, &time, &before_);
+    }
+
+private:
+    sigset_t before_;
+};
+
+// ---- in the child -------------------------------------------------------------------------------
+
+cgi::Ends ends_of(const net::Socket& connection) {
+    const auto text_of = [&](auto call) {
+        sockaddr_in address = {};
+        socklen_t size = sizeof address;
+        call(connection.fileno(), reinterpret_cast<sockaddr*>(&address), &size);
+        char text[INET_ADDRSTRLEN];
+        return std::pair(std::string(inet_ntop(AF_INET, &address.sin_addr, text, sizeof text)),
+                         std::to_string(ntohs(address.sin_port)));
+    };
+    const auto [server_address, server_port] = text_of(getsockname);
+    return {text_of(getpeername).first, server_address, server_port};
+}
+
+/// Prints the combined log format: in one write, short enough to be atomic (PIPE_BUF, pipe(7)), and with nothing in it
+/// that the client could have sent to look like another line.
+void log(const std::string& client_address, const http::RequestParser& parser, const cgi::Answer& answer) {
+    const auto quoted = [](const std::string& text) {
+        std::string safe;
+        for (const char byte : text.substr(0, 600)) {
+            if (byte == '"' || byte == '\\') safe += '\\';
+            if (byte >= ' ' && byte < '\x7f') safe += byte;
+            else safe += {'\\', 'x', "0123456789abcdef"[byte >> 4 & 15], "0123456789abcdef"[byte & 15]};
+        }
+        return '"' + (safe.empty() ? "-" : safe.substr(0, 1200)) + '"';
+    };
+    const std::time_t now = std::time(nullptr);
+    std::tm parts = {};
+    localtime_r(&now, &parts);
+    char time[40];
+    time[std::strftime(time, sizeof time, "%d/%b/%Y:%H:%M:%S %z", &parts)] = '\0';
+    const std::string size = answer.body_size == 0 ? "-" : std::to_string(answer.body_size);
+    net::write_all(STDOUT_FILENO, client_address + " - - [" + time + "] " + quoted(parser.request_line()) + ' ' +
+                                      std::to_string(answer.status) + ' ' + size + ' ' +
+                                      quoted(parser.request().field("referer")) + ' ' +
+                                      quoted(parser.request().field("user-agent")) + '\n');
+}
+
+/// Receives the request's head, and returns what came with it of the body. All of the head has to come within
+/// `timeout`. Throws http::Error.
+std::string receive_head(net::Socket& client_connection, http::RequestParser& parser, Seconds timeout) {
+    const auto deadline = after(timeout);
+    while (true) {
+        const Seconds left = deadline - Clock::now();
+        if (left.count() <= 0) throw http::Error(408, "no request in time");
+        const timeval patience = timeval_of(left + std::chrono::microseconds(1));  // 0 would be for ever (socket(7))
+        net::check("setsockopt",
+                   setsockopt(client_connection.fileno(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience));
+        try {
+            const std::string data = client_connection.recv(16384);
+            if (data.empty() && parser.request_line().empty()) throw http::Error(cgi::CLIENT_IS_GONE, "without a word");
+            if (data.empty()) throw http::Error(400, "the request breaks off");
+            const std::size_t size = parser.feed(data);
+            if (parser.is_complete()) return data.substr(size);
+        } catch (const std::system_error& error) {
+            if (error.code() != std::errc::resource_unavailable_try_again && error.code() != std::errc::interrupted) {
+                throw;
+            }
+        }
+    }
+}
+
+/// Lets the client see the end of its answer at once, whatever of its request is still to be read; or, when the answer
+/// broke off, a reset, since without a Content-Length an end would make it look whole.
+void hang_up(net::Socket& client_connection, bool is_whole) {
+    const linger reset_on_close = {1, 0};
+    if (is_whole) shutdown(client_connection.fileno(), SHUT_WR);
+    else setsockopt(client_connection.fileno(), SOL_SOCKET, SO_LINGER, &reset_on_close, sizeof reset_on_close);
+    client_connection.close();
+}
+
+void handle_request(net::Socket& client_connection, const Settings& settings) {
+    http::RequestParser parser;
+    cgi::Application application;
+    cgi::Answer answer;
+    const cgi::Ends ends = ends_of(client_connection);
+    auto deadline = after(settings.app_timeout);
+    try {
+        const std::string body_begun = receive_head(client_connection, parser, settings.timeout);
+        deadline = after(settings.app_timeout);
+        application.start(settings.command, cgi::environment(parser.request(), ends));
+        answer = application.serve(parser.request(), client_connection.fileno(), body_begun, deadline);
+    } catch (const http::Error& error) {
+        if (error.status() == cgi::CLIENT_IS_GONE) return;
+        const std::string more = error.status() == 503 ? "Retry-After: 1\r\n" : "";
+        const http::Page page(error.status(), parser.request().method == "HEAD", more);
+        answer = {error.status(), page.body_size};
+        client_connection.sendall(page.text);
+    }
+    log(ends.client_address, parser, answer);
+    hang_up(client_connection, answer.is_whole);
+    application.finish(deadline);
+}
+
+/// A child that the server leaves behind, killed by what it cannot handle, ends as well.
+void die_with(pid_t server) {
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+#endif
+    if (getppid() != server) _exit(1);
+}
+
+// ---- in the parent ------------------------------------------------------------------------------
+
+/// Clients that were sent away. The connection of each is kept until it hangs up, for close would reset it if the
+/// client has sent something since; but not for long, and never so that others have to wait, as they would for
+/// Socket::close.
+class Refused {
+public:
+    static constexpr std::size_t MOST = 64;
+    static constexpr Seconds PATIENCE = std::chrono::seconds(1);
+
+    /// 503, at once: what the socket's buffer does not take is lost.
+    void add(net::Socket client_connection) {
+        const http::Page page(503, false, "Retry-After: 1\r\n");
+        log(ends_of(client_connection).client_address, {}, {503, page.body_size});
+        const ssize_t size = send(client_connection.fileno(), page.text.data(), page.text.size(), MSG_DONTWAIT);
+        if (size == -1 || shutdown(client_connection.fileno(), SHUT_WR) == -1) return;  // it has gone
+        clients_.push_back({std::move(client_connection), after(PATIENCE)});
+        if (clients_.size() > MOST) clients_.pop_front();
+    }
+
+    /// Lets go of those who have hung up, or have not for too long.
+    void let_go() {
+        clients_.remove_if([](const Client& client) {
+            char unwanted[16384];
+            const ssize_t size = recv(client.connection.fileno(), unwanted, sizeof unwanted, MSG_DONTWAIT);
+            const bool is_there = size > 0 || (size == -1 && (errno == EAGAIN || errno == EWOULDBLOCK));
+            return !is_there || client.deadline < Clock::now();
+        });
+    }
+
+    bool empty() const { return clients_.empty(); }
+    void clear() { clients_.clear(); }
+
+private:
+    struct Client {
+        net::Socket connection;
+        Clock::time_point deadline;
+    };
+    std::list<Client> clients_;
+};
+
+/// Makes accept return after `seconds` (EAGAIN), or wait for ever (0): SO_RCVTIMEO, socket(7).
+void limit_waiting(const net::Socket& listen_socket, Seconds seconds) {
+    const timeval most = timeval_of(seconds);
+    setsockopt(listen_socket.fileno(), SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
+}
+
+bool is_transient(const std::error_code& error) {
+    for (const std::errc one :
+         {std::errc::too_many_files_open, std::errc::too_many_files_open_in_system, std::errc::no_buffer_space,
+          std::errc::not_enough_memory, std::errc::connection_aborted, std::errc::protocol_error}) {
+        if (error == one) return true;
+    }
+    return false;
+}
+
+/// Lets the children finish, until a second signal, or for `grace`; then ends them.
+void see_off_children(Seconds grace) {
+    constexpr Seconds SOON = std::chrono::seconds(1);
+    BlockedSignals blocked;
+    for (const auto deadline = after(grace); !children.empty() && stop_signals < 2 && Clock::now() < deadline;) {
+        blocked.wait(std::min<Seconds>(SOON, deadline - Clock::now()));
+    }
+    while (!children.empty()) {
+        for (const pid_t pid : children) kill(pid, SIGTERM);
+        blocked.wait(SOON);
+        grim_reaper(SIGCHLD);
+    }
+}
+
+/// A descriptor 0, 1 or 2 that the server was started without must not become a socket's.
+void fill_standard_descriptors() {
+    int fd = 0;
+    while ((fd = net::check("open", open("/dev/null", O_RDONLY))) <= STDERR_FILENO) continue;
+    close(fd);
+}
+
+void serve_forever(const Settings& settings) {
+    fill_standard_descriptors();
+    net::Socket listen_socket(AF_INET, SOCK_STREAM);
+    listen_socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
+    listen_socket.bind(net::server_address());
+    listen_socket.listen(REQUEST_QUEUE_SIZE);
+
+    listening = listen_socket.fileno();
+    children.reserve(settings.max_clients);
+    handle(SIGCHLD, grim_reaper);
+    handle(SIGTERM, stop);
+    handle(SIGINT, stop);
+    net::print("Serving HTTP on port ", listen_socket.port(), " ...");
+
+    Refused refused;
+    while (stop_signals == 0) {
+        limit_waiting(listen_socket, refused.empty() ? Seconds(0) : Seconds(0.1));
+        std::error_code error;
+        net::Socket client_connection = listen_socket.accept(error);
+        refused.let_go();
+        if (error && stop_signals != 0) break;
+        if (error == std::errc::interrupted || error == std::errc::resource_unavailable_try_again) {
+            continue;  // restart accept
+        }
+        if (is_transient(error)) {
+            refused.clear();
+            poll(nullptr, 0, 100);  // the client waits in the queue until there is room for it
+            continue;
+        }
+        if (error) throw std::system_error(error, "accept");
+
+        BlockedSignals blocked;  // until the handler knows the child
+        const pid_t parent = getpid();
+        const pid_t pid = children.size() < settings.max_clients ? fork() : -1;
+        if (pid == 0) {  // child
+            listen_socket.close();  // the child accepts nobody
+            refused.clear();
+            die_with(parent);
+            handle_request(client_connection, settings);
+            _exit(0);
+        } else if (pid == -1) {  // one too many
+            refused.add(std::move(client_connection));
+        } else {  // parent
+            children.push_back(pid);
+            client_connection.close();  // the child has its own copy
+        }
+    }
+    listen_socket.close();  // the next server can have the port
+    refused.clear();
+    see_off_children(settings.grace);
+}
+
+int main(int argc, char* argv[]) {
+    return net::run(1, argv, [=] {
+        if (argc < 2) throw std::invalid_argument("usage: step_h COMMAND [ARG...]");
+        serve_forever({{argv + 1, argv + argc}});
+    });
+}
