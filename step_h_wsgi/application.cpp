@@ -27,6 +27,7 @@ namespace cgi {
 namespace {
 
 constexpr std::size_t PIECE = 64 * 1024;  // bytes at once: what a pipe holds (pipe(7))
+constexpr const char* LATE = "not finished in time";
 constexpr std::size_t MAX_LINE = 4000;  // bytes of a line on stderr, so that one write(2) is atomic (PIPE_BUF, pipe(7))
 
 // ---- signals ------------------------------------------------------------------------------------
@@ -73,28 +74,29 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
     return pointers;
 }
 
-/// Turns this process into the application. Throws std::system_error when that is impossible.
-void become(const std::vector<std::string>& command, const std::vector<std::string>& environment, pid_t parent, int in,
-            int out, int err) {
+/// Turns this process into the application, with `standard` for its descriptors 0, 1 and 2. Returns an errno when that
+/// is impossible.
+int become(const std::vector<std::string>& command, const std::vector<std::string>& environment, pid_t parent,
+           std::initializer_list<int> standard) try {
     net::check("setpgid", setpgid(0, 0));
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGKILL);  // should our parent be killed by what it cannot handle
-    if (getppid() != parent) _exit(1);
-#else
-    (void)parent;
 #endif
+    if (getppid() != parent) _exit(1);
     for (int number = 1; number < NSIG; ++number) std::signal(number, SIG_DFL);  // an ignored SIGPIPE is inherited
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    net::check("dup2", dup2(in, STDIN_FILENO));
-    net::check("dup2", dup2(out, STDOUT_FILENO));
-    net::check("dup2", dup2(err, STDERR_FILENO));
+    int number = 0;
+    for (const int fd : standard) net::check("dup2", dup2(fd, number++));
     keep_only_standard_descriptors();
     std::vector<char*> variables = pointers_to(environment);
     std::vector<char*> arguments = pointers_to(command);
     environ = variables.data();
-    net::check("execvp", execvp(arguments[0], arguments.data()));
+    execvp(arguments[0], arguments.data());
+    return errno;
+} catch (const std::system_error& error) {
+    return error.code().value();
 }
 
 // ---- in the process that serves the client ------------------------------------------------------
@@ -166,21 +168,13 @@ Application::Application() {
 void Application::start(const std::vector<std::string>& command, const std::vector<std::string>& environment) {
     try {
         Pipe in, out, err, failure;
-        net::check("fcntl", fcntl(failure.write_end.number(), F_SETFD, FD_CLOEXEC));
         const sigset_t handled = handled_signals();
         sigprocmask(SIG_BLOCK, &handled, nullptr);  // until the handler knows whom to kill
         const pid_t parent = getpid();
         const pid_t pid = fork();
         if (pid == 0) {
-            int error = 0;
-            try {
-                become(command, environment, parent, in.read_end.number(), out.write_end.number(),
-                       err.write_end.number());
-            } catch (const std::system_error& impossible) {
-                error = impossible.code().value();
-            } catch (...) {
-                error = ENOMEM;
-            }
+            const int error = become(command, environment, parent,
+                                     {in.read_end.number(), out.write_end.number(), err.write_end.number()});
             net::write_all(failure.write_end.number(), {reinterpret_cast<const char*>(&error), sizeof error});
             _exit(127);
         }
@@ -232,17 +226,17 @@ public:
         }
         if (left_of_answer_ == 0) return;  // else its end is the end of the application, and shall be a good one
         const int status = application_.finish(deadline);
-        if (left_until(deadline).count() <= 0) throw http::Error(504, "not finished in time");
+        if (left_until(deadline).count() <= 0) throw http::Error(504, LATE);
         if (WIFSIGNALED(status)) throw http::Error(502, "it crashed");
         if (left_of_answer_.value_or(0) > 0) throw http::Error(502, "less than its Content-Length");
         begin_answer();
         while (!to_client_.empty()) wait_and_pass_on(deadline);
     }
 
-    bool has_begun() const { return has_begun_; }
+    bool has_sent() const { return sent_ > 0; }
 
     Answer answer(bool is_whole) const {
-        if (!has_begun_) return {CLIENT_IS_GONE, 0, is_whole};
+        if (!has_sent()) return {CLIENT_IS_GONE, 0, is_whole};
         const std::size_t head_size = response().head.size();
         return {response().status, sent_ > head_size ? sent_ - head_size : 0, is_whole};
     }
@@ -263,7 +257,7 @@ private:
         const int ready = poll(events, std::size(events), milliseconds_until(deadline));
         if (left_until(deadline).count() <= 0) {
             const bool is_clients_fault = wants_input() && application_.stdin_.is_open();
-            throw http::Error(is_clients_fault ? 408 : 504, "not finished in time");
+            throw http::Error(is_clients_fault ? 408 : 504, LATE);
         }
         if (ready == -1 && errno != EINTR) net::check("poll", ready);
         if (ready <= 0) return;
@@ -283,9 +277,18 @@ private:
         const ssize_t size = recv(client_, piece_, most, MSG_DONTWAIT);
         if (size == -1 && is_worth_another_try()) return;
         if (size == -1) throw http::Error(CLIENT_IS_GONE, "");
-        if (size == 0) throw http::Error(400, "body shorter than its Content-Length");
+        if (size == 0 && application_.stdin_.is_open() && !has_sent()) {
+            throw http::Error(400, "body shorter than its Content-Length");
+        }
+        if (size == 0) return no_more_input();
         body_left_ -= static_cast<std::uint64_t>(size);
         if (application_.stdin_.is_open()) to_application_.assign(piece_, static_cast<std::size_t>(size));
+    }
+
+    /// The client has broken off its body, but has its answer, or a part of it, already.
+    void no_more_input() {
+        body_left_ = 0;
+        application_.stdin_.close();
     }
 
     /// To the application's stdin, which ends with the body.
@@ -367,7 +370,7 @@ Answer Application::serve(const http::Request& request, int client, const std::s
         if (error.status() == 502 || error.status() == 504) complaint_ = error.what();
         else is_in_the_way_ = true;
         if (error.status() != 502) kill_group();
-        if (!exchange.has_begun() && error.status() != CLIENT_IS_GONE) throw;
+        if (!exchange.has_sent() && error.status() != CLIENT_IS_GONE) throw;
         return exchange.answer(false);
     }
 }
@@ -430,6 +433,7 @@ int Application::finish(Deadline deadline) {
     running = 0;  // from here on the pid may become another's
     while (waitpid(pid_, &status_, 0) == -1 && errno == EINTR) continue;
     is_over_ = true;
+    if (WIFSIGNALED(status_) && left_until(deadline).count() <= 0) complaint_ = LATE;
     if (stderr_.is_open()) read_stderr();
     return status_;
 }

@@ -20,6 +20,11 @@
 
 constexpr int REQUEST_QUEUE_SIZE = 1024;
 
+/// Errors of accept that pass (accept(2)): of one client, or of a system that is short of something.
+constexpr std::initializer_list<std::errc> TRANSIENT = {
+    std::errc::connection_aborted, std::errc::protocol_error,    std::errc::too_many_files_open,
+    std::errc::no_buffer_space,    std::errc::not_enough_memory, std::errc::too_many_files_open_in_system};
+
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
@@ -36,6 +41,16 @@ Clock::time_point after(Seconds seconds) { return Clock::now() + std::chrono::du
 timeval timeval_of(Seconds seconds) {
     const auto whole = static_cast<time_t>(seconds.count());
     return {whole, static_cast<suseconds_t>((seconds.count() - static_cast<double>(whole)) * 1e6)};
+}
+
+bool is_one_of(const std::error_code& error, std::initializer_list<std::errc> set) {
+    return std::any_of(set.begin(), set.end(), [&](std::errc one) { return error == one; });
+}
+
+/// Limits how long accept or recv waits (EAGAIN then); 0: for ever (SO_RCVTIMEO, socket(7)).
+void limit_waiting(const net::Socket& socket, Seconds seconds) {
+    const timeval most = timeval_of(seconds);
+    setsockopt(socket.fileno(), SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
 }
 
 // ---- signals ------------------------------------------------------------------------------------
@@ -134,22 +149,18 @@ void log(const std::string& client_address, const http::RequestParser& parser, c
 /// `timeout`. Throws http::Error.
 std::string receive_head(net::Socket& client_connection, http::RequestParser& parser, Seconds timeout) {
     const auto deadline = after(timeout);
-    while (true) {
+    for (bool has_spoken = false;;) {
         const Seconds left = deadline - Clock::now();
         if (left.count() <= 0) throw http::Error(408, "no request in time");
-        const timeval patience = timeval_of(left + std::chrono::microseconds(1));  // 0 would be for ever (socket(7))
-        net::check("setsockopt",
-                   setsockopt(client_connection.fileno(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience));
+        limit_waiting(client_connection, left + std::chrono::microseconds(1));  // 0 would be for ever
         try {
             const std::string data = client_connection.recv(16384);
-            if (data.empty() && parser.request_line().empty()) throw http::Error(cgi::CLIENT_IS_GONE, "without a word");
-            if (data.empty()) throw http::Error(400, "the request breaks off");
+            if (data.empty()) throw http::Error(has_spoken ? 400 : cgi::CLIENT_IS_GONE, "the request breaks off");
+            has_spoken = true;
             const std::size_t size = parser.feed(data);
             if (parser.is_complete()) return data.substr(size);
         } catch (const std::system_error& error) {
-            if (error.code() != std::errc::resource_unavailable_try_again && error.code() != std::errc::interrupted) {
-                throw;
-            }
+            if (!is_one_of(error.code(), {std::errc::resource_unavailable_try_again, std::errc::interrupted})) throw;
         }
     }
 }
@@ -235,21 +246,6 @@ private:
     std::list<Client> clients_;
 };
 
-/// Makes accept return after `seconds` (EAGAIN), or wait for ever (0): SO_RCVTIMEO, socket(7).
-void limit_waiting(const net::Socket& listen_socket, Seconds seconds) {
-    const timeval most = timeval_of(seconds);
-    setsockopt(listen_socket.fileno(), SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
-}
-
-bool is_transient(const std::error_code& error) {
-    for (const std::errc one :
-         {std::errc::too_many_files_open, std::errc::too_many_files_open_in_system, std::errc::no_buffer_space,
-          std::errc::not_enough_memory, std::errc::connection_aborted, std::errc::protocol_error}) {
-        if (error == one) return true;
-    }
-    return false;
-}
-
 /// Lets the children finish, until a second signal, or for `grace`; then ends them.
 void see_off_children(Seconds grace) {
     constexpr Seconds SOON = std::chrono::seconds(1);
@@ -292,10 +288,10 @@ void serve_forever(const Settings& settings) {
         net::Socket client_connection = listen_socket.accept(error);
         refused.let_go();
         if (error && stop_signals != 0) break;
-        if (error == std::errc::interrupted || error == std::errc::resource_unavailable_try_again) {
+        if (is_one_of(error, {std::errc::interrupted, std::errc::resource_unavailable_try_again})) {
             continue;  // restart accept
         }
-        if (is_transient(error)) {
+        if (is_one_of(error, TRANSIENT)) {
             refused.clear();
             poll(nullptr, 0, 100);  // the client waits in the queue until there is room for it
             continue;

@@ -12,7 +12,8 @@ void require(bool condition) {
 }
 
 /// What a parser makes of the bytes: 0 when it is complete, -1 when it waits for more, or the error's status.
-template <class Parser> int outcome_of(Parser& parser, std::string_view bytes, std::size_t at_once, std::size_t& taken) {
+template <class Parser>
+int outcome_of(Parser& parser, std::string_view bytes, std::size_t at_once, std::size_t& taken) {
     try {
         for (taken = 0; taken < bytes.size() && !parser.is_complete();) {
             taken += parser.feed(bytes.substr(taken, at_once));

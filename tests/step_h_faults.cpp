@@ -1,0 +1,82 @@
+// step_h when system calls fail: one call after the other, in the server's own process. A library that is loaded before
+// the C library (LD_PRELOAD) makes them fail; unlike a tracer it is there wherever the tests are.
+#include <cerrno>
+
+#include "step_h.hpp"
+
+using namespace step_h;
+
+namespace {
+
+/// In whose accept loop the first `times` calls of `call` fail (tests/preload/faults.cpp).
+Program with_fault(const Program& server, const std::string& call, int error, int times) {
+    return server.with("LD_PRELOAD", folder("BUILD", "build/") + "tests/preload/faults.so")
+        .with("ASAN_OPTIONS", "detect_leaks=0:verify_asan_link_order=0")
+        .with("FAULT", call + ':' + std::to_string(error) + ':' + std::to_string(times));
+}
+
+}  // namespace
+
+TEST_CASE("every system call of the accept loop may fail") {
+    const std::pair<std::string, std::vector<int>> calls[] = {
+        {"accept", {ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPROTO, EINTR, EAGAIN}},
+        {"setsockopt", {ENOMEM}},
+        {"sigprocmask", {EINVAL}},
+        {"fork", {EAGAIN, ENOMEM}},
+        {"close", {EINTR, EIO}},
+        {"waitpid", {EINTR, ECHILD}},
+    };
+    for (const auto& [call, errors] : calls) {
+        for (const int error : errors) {
+            CAPTURE(call);
+            CAPTURE(error);
+            Server server(with_fault(hello(), call, error, 3));
+            INFO(server.describe());
+            for (int i = 0; i < 4; ++i) {
+                const int status = get(server).status;
+                CHECK((status == 200 || (status == 503 && call == "fork")));
+            }
+            CHECK(get(server).status == 200);
+            CHECK_EVENTUALLY(server, server.is_quiet());
+            CHECK(server.zombies().empty());
+            CHECK(server.err() == "");
+            server.signal(SIGTERM);
+            CHECK(server.until_ended());
+            CHECK(server.fate() == "exited with 0");
+        }
+    }
+}
+
+TEST_CASE("every system call by which a client is refused may fail") {
+    for (const std::string call : {"send", "shutdown", "recv", "getpeername", "write", "close", "setsockopt"}) {
+        for (const int error : {ENOTCONN, EPIPE}) {
+            CAPTURE(call);
+            CAPTURE(error);
+            Server server(with_fault(hello().with("MAX_CLIENTS", "0"), call, error, 3));
+            INFO(server.describe());
+            for (int i = 0; i < 4; ++i) {
+                Client client(server.port());
+                client.ask();
+                CHECK_EVENTUALLY(server, client.has_ended());
+            }
+            CHECK(get(server).status == 503);
+            CHECK(server.err() == "");
+        }
+    }
+}
+
+TEST_CASE("every system call by which it stops may fail") {
+    for (const std::string call : {"shutdown", "pselect", "kill", "close", "waitpid"}) {
+        CAPTURE(call);
+        Server server(with_fault(script("echo pid $$ >&2; exec sleep 600").with("GRACE", "0.1"), call, EINTR, 1));
+        INFO(server.describe());
+        Client client(server.port());
+        client.ask();
+        CHECK_EVENTUALLY(server, server.err().find("pid") != std::string::npos);
+        CHECK_EVENTUALLY(server, server.waits_in_accept());
+        server.signal(SIGTERM);
+        if (call == "kill") CHECK_EVENTUALLY(server, !server.is_listening());
+        CHECK(server.until_ended());
+        CHECK(server.fate() == "exited with 0");
+    }
+}

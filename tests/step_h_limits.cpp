@@ -1,0 +1,293 @@
+// step_h where step_g dies or waits for ever: too many clients, silent ones, applications without end, and
+// signals.
+#include "step_h.hpp"
+
+using namespace step_h;
+
+namespace {
+
+/// A client that has sent all but the end of its request: its child waits for it until it is told.
+struct Held {
+    explicit Held(Server& server) : others(server.children().size()), client(server.port()) {
+        client.send("GET / HTTP/1.1\r\nHost: h\r\n");
+        CHECK(server.until([&] { return server.children().size() > others && server.waits_in_accept(); }));
+    }
+    Reply finish() {
+        client.send("\r\n");
+        return Reply(client);
+    }
+    std::size_t others;
+    Client client;
+};
+
+}  // namespace
+
+TEST_CASE("one client more than MAX_CLIENTS: 503 with Retry-After, at once; and room again when one leaves") {
+    Server server(hello().with("MAX_CLIENTS", "2"));
+    INFO(server.describe());
+    Held first(server);
+    Held second(server);
+    for (int i = 0; i < 3; ++i) {
+        const Reply refused = get(server);
+        CHECK(refused.status == 503);
+        CHECK(refused.head.find("\r\nRetry-After: 1\r\n") != std::string::npos);
+        CHECK_FALSE(refused.was_reset);
+    }
+    CHECK(count_in(server.out(), "\"-\" 503 24 \"-\" \"-\"\n") == 3);
+    CHECK(first.finish().status == 200);
+    CHECK_EVENTUALLY(server, server.children().size() == 1);
+    CHECK(get(server).status == 200);
+    CHECK(second.finish().status == 200);
+    CHECK_EVENTUALLY(server, server.is_quiet() && server.sockets() == 1);
+}
+
+TEST_CASE("a refused client that is silent, or sends much, holds nobody up") {
+    Server server(hello().with("MAX_CLIENTS", "1"));
+    INFO(server.describe());
+    Held held(server);
+    Client silent(server.port());
+    CHECK_EVENTUALLY(server, silent.has_ended() && server.waits_in_accept());
+    Client talkative(server.port());
+    talkative.send(std::string(REQUEST) + std::string(200'000, 'x'));
+    const Reply refused(talkative);
+    CHECK(refused.status == 503);
+    CHECK_FALSE(refused.was_reset);
+    CHECK(held.finish().status == 200);
+    CHECK_EVENTUALLY(server, server.children().empty());
+    CHECK(get(server).status == 200);
+    CHECK_EVENTUALLY(server, server.is_quiet() && server.sockets() == 1);  // though the silent one still listens
+    const Reply last(silent);
+    CHECK(last.status == 503);
+    CHECK_FALSE(last.was_reset);
+}
+
+TEST_CASE("more refused clients than are kept") {
+    Server server(hello().with("MAX_CLIENTS", "0"));
+    INFO(server.describe());
+    std::deque<Client> clients;
+    for (int i = 0; i < 100; ++i) {
+        clients.emplace_back(server.port());
+        CHECK_EVENTUALLY(server, clients.back().has_ended());
+    }
+    CHECK(server.sockets() <= 1 + 64);
+    for (Client& client : clients) CHECK(Reply(client).status == 503);
+}
+
+TEST_CASE("without a process for another child: 503, and it goes on") {
+    Program limited = hello();
+    limited.max_processes = 8;
+    Server server(limited);
+    INFO(server.describe());
+    std::deque<Client> held;
+    do {
+        held.emplace_back(server.port());
+        CHECK_EVENTUALLY(server, held.back().has_ended() || server.children().size() == held.size());
+    } while (!held.back().has_ended() && held.size() < 20);
+    CHECK(held.size() == 8);  // itself, and one for each but the last
+    CHECK(Reply(held.back()).status == 503);
+    held.clear();
+    CHECK_EVENTUALLY(server, server.is_quiet());
+    CHECK(get(server).status == 200);
+}
+
+TEST_CASE("a child without a process for its application: 503") {
+    Program limited = hello();
+    limited.max_processes = 2;
+    Server server(limited);
+    INFO(server.describe());
+    const Reply reply = get(server);
+    CHECK(reply.status == 503);
+    CHECK(reply.head.find("\r\nRetry-After: 1\r\n") != std::string::npos);
+    CHECK(server.err() == "step_h: fork: Resource temporarily unavailable\n");
+}
+
+TEST_CASE("more exits, one by one, than it may have processes") {
+    Program limited = hello();
+    limited.max_processes = 8;
+    Server server(limited);
+    INFO(server.describe());
+    for (int i = 0; i < 24; ++i) {
+        CHECK(get(server).status == 200);
+        CHECK_EVENTUALLY(server, server.is_quiet());
+    }
+    CHECK(server.zombies().empty());
+}
+
+TEST_CASE("without a descriptor for another client it rests, and can still be stopped") {
+    Program limited = hello();
+    limited.max_descriptors = 4;  // the listening socket has the last
+    Server server(limited);
+    INFO(server.describe());
+    Client client(server.port());
+    client.ask();
+    CHECK_EVENTUALLY(server, proc::blocked_in(server.acceptor()).ends_with("poll"));
+    CHECK_FALSE(client.has_ended());  // it waits for its turn
+    CHECK(server.queued() == 1);
+    server.signal(SIGTERM);
+    CHECK(server.until_ended());
+    CHECK(server.fate() == "exited with 0");
+}
+
+TEST_CASE("a request that is not there in time: 408, however often a byte comes") {
+    Server server(hello().with("TIMEOUT", "0.3"));
+    INFO(server.describe());
+    const auto begin = std::chrono::steady_clock::now();
+    Client silent(server.port());
+    Client dripping(server.port());
+    int sent = 0;
+    const std::string drops = "GET / HTTP/1.1\r\nA: " + std::string(10'000, 'x');
+    while (!dripping.has_ended() && sent < 10'000) {
+        dripping.send(drops.substr(static_cast<std::size_t>(sent++), 1));
+        poll(nullptr, 0, 5);
+    }
+    CHECK(sent < 10'000);
+    for (Client* client : {&silent, &dripping}) {
+        const Reply reply(*client);
+        CHECK(reply.status == 408);
+        CHECK_FALSE(reply.was_reset);
+    }
+    CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(300));
+    CHECK_EVENTUALLY(server, server.is_quiet());
+    CHECK(server.out().find("] \"-\" 408 20 \"-\" \"-\"\n") != std::string::npos);
+    CHECK(server.out().find("] \"GET / HTTP/1.1\" 408 20 \"-\" \"-\"\n") != std::string::npos);
+}
+
+TEST_CASE("TIMEOUT=0 is over at once, and no time at all for ever") {
+    Server server(hello().with("TIMEOUT", "0"));
+    INFO(server.describe());
+    Client client(server.port());
+    CHECK(Reply(client).status == 408);
+}
+
+TEST_CASE("an application without end: 504, and it is killed with its process group") {
+    Server server(script("echo pid $$ >&2; sleep 600 & echo child $! >&2; wait").with("APP_TIMEOUT", "0.3"));
+    INFO(server.describe());
+    const Reply reply = get(server);
+    CHECK(reply.status == 504);
+    CHECK_FALSE(reply.was_reset);
+    CHECK_EVENTUALLY(server, server.is_quiet());
+    CHECK_EVENTUALLY(server, !is_running(told(server.err(), "child")));
+    const std::string pid = std::to_string(told(server.err(), "pid"));
+    CHECK(server.err().ends_with("step_h: application " + pid + " was killed by signal 9: not finished in time\n"));
+}
+
+TEST_CASE("an application without end that ignores signals, has closed everything, or has begun its answer") {
+    struct Case {
+        std::string text;
+        int status;
+        bool is_reset;
+    };
+    const Case cases[] = {
+        {"trap '' TERM INT HUP ALRM CHLD; echo pid $$ >&2; while :; do sleep 600; done", 504, false},
+        {"echo pid $$ >&2; exec sleep 600 >&- 2>&- <&-", 502, false},
+        {PLAIN + "echo pid $$ >&2; exec sleep 600 >&- 2>&-", 504, false},
+        {PLAIN + "echo page; echo pid $$ >&2; exec sleep 600", 200, true},
+        {PLAIN + "echo page; echo pid $$ >&2; exec sleep 600 >&-", 200, true},
+        {PLAIN + "echo pid $$ >&2; exec cat /dev/zero", 200, true},  // and the client does not receive it
+    };
+    for (const Case& one : cases) {
+        CAPTURE(one.text);
+        Server server(script(one.text).with("APP_TIMEOUT", "0.3"));
+        INFO(server.describe());
+        Client client(server.port());
+        client.ask();
+        CHECK_EVENTUALLY(server, client.has_ended());
+        CHECK_EVENTUALLY(server, server.is_quiet());
+        const Reply reply(client);
+        CHECK(reply.status == one.status);
+        CHECK(reply.was_reset == one.is_reset);
+        CHECK(told(server.err(), "pid") != 0);
+        CHECK_FALSE(is_running(told(server.err(), "pid")));
+    }
+}
+
+TEST_CASE("a body that does not come in time is the client's fault: 408") {
+    Server server(script("cat >/dev/null").with("APP_TIMEOUT", "0.3"));
+    INFO(server.describe());
+    CHECK(ask(server, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab").status == 408);
+}
+
+TEST_CASE("SIGTERM, SIGINT: no more accepts, the port is free, who is served is served, exit 0") {
+    for (const int number : {SIGTERM, SIGINT}) {
+        Server server(hello());
+        INFO(server.describe());
+        Held reading(server);
+        server.signal(number);
+        CHECK_EVENTUALLY(server, !server.is_listening());
+        CHECK_THROWS_AS(Client(server.port()), std::system_error);
+        Server next(hello().with("PORT", std::to_string(server.port())));
+        CHECK(get(next).status == 200);
+        CHECK_FALSE(server.has_ended());
+        const Reply reply = reading.finish();
+        CHECK(reply.body == "Hello, World!\n");
+        CHECK_FALSE(reply.was_reset);
+        CHECK(server.until_ended());
+        CHECK(server.fate() == "exited with 0");
+        CHECK(server.err() == "");
+        CHECK(server.left_zombies().empty());
+    }
+}
+
+TEST_CASE("without a client to finish it ends at once") {
+    Server server(hello());
+    INFO(server.describe());
+    CHECK_EVENTUALLY(server, server.waits_in_accept());
+    server.signal(SIGTERM);
+    CHECK(server.until_ended());
+    CHECK(server.fate() == "exited with 0");
+}
+
+TEST_CASE("a second signal, or GRACE, ends the children and their process groups; exit 0") {
+    for (const bool is_impatient : {true, false}) {
+        CAPTURE(is_impatient);
+        Server server(script("trap '' TERM; echo pid $$ >&2; sleep 600 & echo child $! >&2; wait; sleep 600")
+                          .with("GRACE", is_impatient ? "600" : "0.2"));
+        INFO(server.describe());
+        Client client(server.port());
+        client.ask();
+        CHECK_EVENTUALLY(server, server.err().find("child") != std::string::npos);
+        Held reading(server);
+        server.signal(SIGTERM);
+        CHECK_EVENTUALLY(server, !server.is_listening());
+        if (is_impatient) {
+            CHECK_EVENTUALLY(server, server.is_asleep());
+            CHECK_FALSE(server.has_ended());
+            server.signal(SIGINT);
+        }
+        CHECK(server.until_ended());
+        CHECK(server.fate() == "exited with 0");
+        for (const char* name : {"pid", "child"}) {
+            const pid_t pid = told(server.err(), name);
+            CHECK(pid != 0);
+            CHECK(eventually([&] { return !is_running(pid); }));
+        }
+    }
+}
+
+TEST_CASE("a server that is killed leaves no child and no application") {
+    Server server(script("echo pid $$ >&2; sleep 600 & echo child $! >&2; wait"));
+    INFO(server.describe());
+    Client client(server.port());
+    client.ask();
+    CHECK_EVENTUALLY(server, server.err().find("child") != std::string::npos);
+    Held reading(server);
+    std::vector<proc::Process> all = proc::descendants(server.acceptor());
+    CHECK(all.size() == 4);
+    server.signal(SIGKILL);
+    CHECK(server.until_ended());
+    for (const proc::Process& one : all) CHECK(eventually([&] { return !is_running(one.pid); }));
+}
+
+TEST_CASE("a stop signal at any moment is not missed") {
+    for (int i = 0; i < 20; ++i) {
+        Server server(hello());
+        INFO(server.describe());
+        CHECK_EVENTUALLY(server, server.out().ends_with(" ...\n"));
+        std::deque<Client> clients;
+        for (int k = 0; k < i % 4; ++k) clients.emplace_back(server.port());  // it is anywhere between accept and fork
+        server.signal(SIGTERM);
+        clients.clear();
+        CHECK(server.until_ended());
+        CHECK(server.fate() == "exited with 0");
+    }
+}
