@@ -21,12 +21,12 @@
 #include <sys/prctl.h>
 #endif
 
-extern char** environ;
+extern char** environ;  // NOLINT(readability-redundant-declaration): not everywhere
 
 namespace cgi {
 namespace {
 
-constexpr std::size_t PIECE = 64 * 1024;  // bytes at once: what a pipe holds (pipe(7))
+constexpr std::size_t PIECE = 64 * 1024UL;  // bytes at once: what a pipe holds (pipe(7))
 constexpr const char* LATE = "not finished in time";
 constexpr std::size_t MAX_LINE = 4000;  // bytes of a line on stderr, so that one write(2) is atomic (PIPE_BUF, pipe(7))
 
@@ -69,6 +69,7 @@ void keep_only_standard_descriptors() {
 /// The pointers that execve(2) wants, to `texts`.
 std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
     std::vector<char*> pointers;
+    pointers.reserve(texts.size() + 1);
     for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
     pointers.push_back(nullptr);
     return pointers;

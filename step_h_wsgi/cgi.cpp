@@ -56,8 +56,8 @@ std::vector<std::string> environment(const http::Request& request, const Ends& e
         variables.push_back("CONTENT_TYPE=" + request.field("content-type"));
     }
     for (const auto& [name, value] : request.fields) {
-        const std::string variable = variable_of(name);
-        if (!variable.empty()) variables.push_back(variable + '=' + value);
+        std::string variable = variable_of(name);
+        if (!variable.empty()) variables.push_back((variable += '=') += value);
     }
     for (const char* name : PASSED_ON) {
         const char* const value = std::getenv(name);
