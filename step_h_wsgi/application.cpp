@@ -26,7 +26,7 @@ extern char** environ;  // NOLINT(readability-redundant-declaration): not everyw
 namespace cgi {
 namespace {
 
-constexpr std::size_t PIECE = 64 * 1024UL;  // bytes at once: what a pipe holds (pipe(7))
+constexpr std::size_t PIECE = 64UL * 1024;  // bytes at once: what a pipe holds (pipe(7))
 constexpr const char* LATE = "not finished in time";
 constexpr std::size_t MAX_LINE = 4000;  // bytes of a line on stderr, so that one write(2) is atomic (PIPE_BUF, pipe(7))
 

@@ -41,7 +41,7 @@ struct Response {
 /// becomes lines of a HTTP header: no byte of it can begin another line, or another response.
 class ResponseParser {
 public:
-    static constexpr std::size_t MAX_SIZE = 64 * 1024UL;  ///< bytes of a header
+    static constexpr std::size_t MAX_SIZE = 64UL * 1024;  ///< bytes of a header
 
     /// Takes the header's part of `bytes` and returns its size: less than all when the body begins in them. Throws
     /// http::Error (502) when it is no valid header. Afterwards it is of no more use.

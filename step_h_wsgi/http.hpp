@@ -12,10 +12,10 @@
 namespace http {
 
 // What is larger is refused.
-constexpr std::size_t MAX_REQUEST_LINE = 8 * 1024UL;  ///< bytes, without the line's end: 414
-constexpr std::size_t MAX_FIELDS_SIZE = 32 * 1024UL;  ///< bytes of all header lines, without their ends: 431
+constexpr std::size_t MAX_REQUEST_LINE = 8UL * 1024;  ///< bytes, without the line's end: 414
+constexpr std::size_t MAX_FIELDS_SIZE = 32UL * 1024;  ///< bytes of all header lines, without their ends: 431
 constexpr std::size_t MAX_FIELDS = 100;  ///< header lines: 431
-constexpr std::uint64_t MAX_BODY = 100 * 1024 * 1024UL;  ///< bytes: 413
+constexpr std::uint64_t MAX_BODY = 100UL * 1024 * 1024;  ///< bytes: 413
 
 /// Why there is no answer but an error page: its status, and what was wrong.
 class Error : public std::runtime_error {

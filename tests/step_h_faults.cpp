@@ -18,7 +18,11 @@ Program with_fault(const Program& server, const std::string& call, int error, in
 }  // namespace
 
 TEST_CASE("every system call of the accept loop may fail") {
-    const std::pair<std::string, std::vector<int>> calls[] = {
+    struct Case {
+        std::string call;
+        std::vector<int> errors;
+    };
+    const Case cases[] = {
         {"accept", {ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPROTO, EINTR, EAGAIN}},
         {"setsockopt", {ENOMEM}},
         {"sigprocmask", {EINVAL}},
@@ -26,15 +30,15 @@ TEST_CASE("every system call of the accept loop may fail") {
         {"close", {EINTR, EIO}},
         {"waitpid", {EINTR, ECHILD}},
     };
-    for (const auto& [call, errors] : calls) {
-        for (const int error : errors) {
-            CAPTURE(call);
+    for (const Case& one : cases) {
+        for (const int error : one.errors) {
+            CAPTURE(one.call);
             CAPTURE(error);
-            Server server(with_fault(hello(), call, error, 3));
+            Server server(with_fault(hello(), one.call, error, 3));
             INFO(server.describe());
             for (int i = 0; i < 4; ++i) {
                 const int status = get(server).status;
-                CHECK((status == 200 || (status == 503 && call == "fork")));
+                CHECK((status == 200 || (status == 503 && one.call == "fork")));
             }
             CHECK(get(server).status == 200);
             CHECK_EVENTUALLY(server, server.is_quiet());

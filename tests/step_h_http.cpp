@@ -7,7 +7,11 @@ TEST_CASE("what is malformed, too large or unknown gets its status, a clean end,
     Server server(script("touch /dev/null; echo started >&2"));
     INFO(server.describe());
     const auto with_field = [](const std::string& line) { return "GET / HTTP/1.1\r\nHost: h\r\n" + line + "\r\n\r\n"; };
-    const std::pair<std::string, int> requests[] = {
+    struct Case {
+        std::string request;
+        int status;
+    };
+    const Case cases[] = {
         {"GET /\r\n\r\n", 400},
         {"\x16\x03\x01\x02", 400},
         {std::string(100, '\0'), 400},
@@ -29,18 +33,18 @@ TEST_CASE("what is malformed, too large or unknown gets its status, a clean end,
         {with_field("Transfer-Encoding: gzip"), 501},
         {"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505},
     };
-    for (const auto& [request, status] : requests) {
-        CAPTURE(request.substr(0, 80));
+    for (const Case& one : cases) {
+        CAPTURE(one.request.substr(0, 80));
         Client client(server.port());
-        client.send(request);
+        client.send(one.request);
         client.half_close();
         const Reply reply(client);
-        CHECK(reply.status == status);
-        CHECK(reply.body.starts_with(std::to_string(status) + ' '));
+        CHECK(reply.status == one.status);
+        CHECK(reply.body.starts_with(std::to_string(one.status) + ' '));
         CHECK_FALSE(reply.was_reset);
     }
     CHECK(server.err() == "");
-    CHECK(count_in(server.out(), "\n") == 1 + std::size(requests));
+    CHECK(count_in(server.out(), "\n") == 1 + std::size(cases));
 }
 
 TEST_CASE("a client that leaves without a word is not worth a line") {
