@@ -17,6 +17,14 @@ Program with_fault(const Program& server, const std::string& call, int error, in
 
 }  // namespace
 
+TEST_CASE("a stop signal that comes between the check for it and accept is not missed") {
+    for (const int number : {SIGTERM, SIGINT}) {
+        Process server(with_fault(hello().with("PORT", "0"), "accept", -number, 1));
+        CHECK(server.until_ended());
+        CHECK(server.fate() == "exited with 0");
+    }
+}
+
 TEST_CASE("every system call of the accept loop may fail") {
     struct Case {
         std::string call;

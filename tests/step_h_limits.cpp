@@ -52,6 +52,14 @@ TEST_CASE("a refused client that is silent, or sends much, holds nobody up") {
     const Reply refused(talkative);
     CHECK(refused.status == 503);
     CHECK_FALSE(refused.was_reset);
+    kill(server.acceptor(), SIGSTOP);
+    CHECK_EVENTUALLY(server, server.is_stopped());
+    Client early(server.port());
+    early.ask();  // so that the request is there, and unread, when it is refused
+    kill(server.acceptor(), SIGCONT);
+    const Reply unread(early);
+    CHECK(unread.status == 503);
+    CHECK_FALSE(unread.was_reset);
     CHECK(held.finish().status == 200);
     CHECK_EVENTUALLY(server, server.children().empty());
     CHECK(get(server).status == 200);

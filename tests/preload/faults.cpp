@@ -1,6 +1,6 @@
 // Makes system calls of a program fail (ld.so(8), LD_PRELOAD): FAULT="accept:24:3" lets the first three calls of accept
-// fail with errno 24. Counted from the first accept, in the process that was started and not in its children: the calls
-// of an accept loop.
+// fail with errno 24; "accept:-15:1" lets signal 15 come just before the first. Counted from the first accept, in the
+// process that was started and not in its children: the calls of an accept loop.
 #include <dlfcn.h>
 #include <poll.h>
 #include <signal.h>
@@ -37,6 +37,7 @@ bool fails(const char* call) {
     accepts = accepts || std::string_view(call) == "accept";
     if (!accepts || fault.left == 0 || fault.call != call || getpid() != process) return false;
     --fault.left;
+    if (fault.error < 0) return raise(-fault.error) != 0;
     errno = fault.error;
     return true;
 }
