@@ -60,6 +60,7 @@ TEST_CASE("a refused client that is silent, or sends much, holds nobody up") {
     const Reply unread(early);
     CHECK(unread.status == 503);
     CHECK_FALSE(unread.was_reset);
+    CHECK(proc::loopback_connection(early.port(), server.port()));  // a reset would have ended it
     CHECK(held.finish().status == 200);
     CHECK_EVENTUALLY(server, server.children().empty());
     CHECK(get(server).status == 200);
