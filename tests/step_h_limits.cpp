@@ -1,5 +1,4 @@
-// step_h where step_g dies or waits for ever: too many clients, silent ones, applications without end, and
-// signals.
+// step_h where step_g dies or goes on: too many clients, and signals.
 #include "step_h.hpp"
 
 using namespace step_h;
@@ -135,85 +134,6 @@ TEST_CASE("without a descriptor for another client it rests, and can still be st
     server.signal(SIGTERM);
     CHECK(server.until_ended());
     CHECK(server.fate() == "exited with 0");
-}
-
-TEST_CASE("a request that is not there in time: 408, however often a byte comes") {
-    Server server(hello().with("TIMEOUT", "0.3"));
-    INFO(server.describe());
-    const auto begin = std::chrono::steady_clock::now();
-    Client silent(server.port());
-    Client dripping(server.port());
-    int sent = 0;
-    const std::string drops = "GET / HTTP/1.1\r\nA: " + std::string(10'000, 'x');
-    while (!dripping.has_ended() && sent < 10'000) {
-        dripping.send(drops.substr(static_cast<std::size_t>(sent++), 1));
-        poll(nullptr, 0, 5);
-    }
-    CHECK(sent < 10'000);
-    for (Client* client : {&silent, &dripping}) {
-        const Reply reply(*client);
-        CHECK(reply.status == 408);
-        CHECK_FALSE(reply.was_reset);
-    }
-    CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(300));
-    CHECK_EVENTUALLY(server, server.is_quiet());
-    CHECK(server.out().find("] \"-\" 408 20 \"-\" \"-\"\n") != std::string::npos);
-    CHECK(server.out().find("] \"GET / HTTP/1.1\" 408 20 \"-\" \"-\"\n") != std::string::npos);
-}
-
-TEST_CASE("TIMEOUT=0 is over at once, and no time at all for ever") {
-    Server server(hello().with("TIMEOUT", "0"));
-    INFO(server.describe());
-    Client client(server.port());
-    CHECK(Reply(client).status == 408);
-}
-
-TEST_CASE("an application without end: 504, and it is killed with its process group") {
-    Server server(script("echo pid $$ >&2; sleep 600 & echo child $! >&2; wait").with("APP_TIMEOUT", "0.3"));
-    INFO(server.describe());
-    const Reply reply = get(server);
-    CHECK(reply.status == 504);
-    CHECK_FALSE(reply.was_reset);
-    CHECK_EVENTUALLY(server, server.is_quiet());
-    CHECK_EVENTUALLY(server, !is_running(told(server.err(), "child")));
-    const std::string pid = std::to_string(told(server.err(), "pid"));
-    CHECK(server.err().ends_with("step_h: application " + pid + " was killed by signal 9: not finished in time\n"));
-}
-
-TEST_CASE("an application without end that ignores signals, has closed everything, or has begun its answer") {
-    struct Case {
-        std::string text;
-        int status;
-        bool is_reset;
-    };
-    const Case cases[] = {
-        {"trap '' TERM INT HUP ALRM CHLD; echo pid $$ >&2; while :; do sleep 600; done", 504, false},
-        {"echo pid $$ >&2; exec sleep 600 >&- 2>&- <&-", 502, false},
-        {PLAIN + "echo pid $$ >&2; exec sleep 600 >&- 2>&-", 504, false},
-        {PLAIN + "echo page; echo pid $$ >&2; exec sleep 600", 200, true},
-        {PLAIN + "echo page; echo pid $$ >&2; exec sleep 600 >&-", 200, true},
-        {PLAIN + "echo pid $$ >&2; exec cat /dev/zero", 200, true},  // and the client does not receive it
-    };
-    for (const Case& one : cases) {
-        CAPTURE(one.text);
-        Server server(script(one.text).with("APP_TIMEOUT", "0.3"));
-        INFO(server.describe());
-        Client client(server.port());
-        client.ask();
-        CHECK_EVENTUALLY(server, client.has_ended());
-        CHECK_EVENTUALLY(server, server.is_quiet());
-        const Reply reply(client);
-        CHECK(reply.status == one.status);
-        CHECK(reply.was_reset == one.is_reset);
-        CHECK(told(server.err(), "pid") != 0);
-        CHECK_FALSE(is_running(told(server.err(), "pid")));
-    }
-}
-
-TEST_CASE("a body that does not come in time is the client's fault: 408") {
-    Server server(script("cat >/dev/null").with("APP_TIMEOUT", "0.3"));
-    INFO(server.describe());
-    CHECK(ask(server, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab").status == 408);
 }
 
 TEST_CASE("SIGTERM, SIGINT: no more accepts, the port is free, who is served is served, exit 0") {
