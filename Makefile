@@ -101,7 +101,7 @@ test: $(BUILD)/run_tests $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS))  
 	  '$(BUILD)/run_tests --source-file="*/{}.cpp" --no-version >$$LOGS/{} 2>&1; echo "exit status $$?" >>$$LOGS/{}'; \
 	awk -f tests/summary.awk $(SUITES:%=$$logs/%)
 
-matrix: $(STEPS) diagnose  ## print the table of behaviours as measured
+matrix: $(STEPS) step_h diagnose  ## print the table of behaviours as measured
 	@sh tests/matrix.sh
 
 check: diagnose  ## diagnose SERVER='python3 server.py' EXPECT=g: which step is it like? (EXPECT may be left out)
@@ -123,8 +123,7 @@ fuzz: $(BUILD)/fuzz_http  ## step_h's parsers against mutated requests, for FUZZ
 	  -dict=tests/fuzz/http.dict $(BUILD)/fuzz_corpus tests/fuzz/seeds
 
 # What is installed, by package manager: a compiler, doctest for the tests, curl for a first client, python3 and socat for
-# servers of another kind; and what `make format`
-# and `make lint` call, with the second compiler that CI builds with.
+# servers of another kind; and what `make format` and `make lint` call, with the second compiler that CI builds with.
 MANAGER := $(firstword $(foreach name,apt-get dnf pacman apk brew,$(if $(shell command -v $(name)),$(name))))
 SUDO := $(if $(filter-out 0,$(shell id -u)),$(if $(filter-out brew,$(MANAGER)),sudo ))
 deps_apt-get := apt-get update && apt-get install -y g++ doctest-dev curl python3 socat

@@ -74,7 +74,9 @@ void become(const Program& program, int out, int err, pid_t keeper) {
     dup2(out, STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
     syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);  // what we have inherited ourselves is not for the program
-    for (const char* variable : {"PORT", "HOST", "SLEEP", "TIMEOUT"}) unsetenv(variable);
+    for (const char* variable : {"PORT", "HOST", "SLEEP", "TIMEOUT", "MAX_CLIENTS", "APP_TIMEOUT", "GRACE"}) {
+        unsetenv(variable);
+    }
     for (const auto& [variable, value] : program.environment) setenv(variable.c_str(), value.c_str(), 1);
 
     const rlimit output = {MAX_OUTPUT, MAX_OUTPUT};

@@ -30,8 +30,7 @@ constexpr rlim_t MAX_OUTPUT = 64 << 20;
 /// What to start, and under which conditions.
 struct Program {
     std::vector<std::string> command;  ///< program and arguments; looked up in PATH as a shell would
-    std::map<std::string, std::string>
-        environment;  ///< added to ours, of which PORT, HOST, SLEEP and TIMEOUT are dropped
+    std::map<std::string, std::string> environment;  ///< added to ours, of which the servers' settings are dropped
     std::optional<rlim_t> max_descriptors;  ///< RLIMIT_NOFILE
     /// RLIMIT_NPROC, for this program alone. It counts the processes of a user, and root is exempt (getrlimit(2)): root
     /// becomes an unused user first; a user enters a user namespace, which has its own count (user_namespaces(7));

@@ -1,27 +1,11 @@
-// step_h: the child becomes the application. The rows of the table of behaviours (README.md), then what is its own.
+// step_h: the child becomes the application. Its column of the table of behaviours, then what is its own.
 #include "step_h.hpp"
 
 #include <sys/resource.h>
 
 using namespace step_h;
 
-TEST_CASE("step_h answers: yes") {
-    Server server(hello());
-    INFO(server.describe());
-    const Reply reply = get(server);
-    CHECK(reply.status == 200);
-    CHECK(reply.body == "Hello, World!\n");
-    CHECK_FALSE(reply.was_reset);
-}
-TEST_CASE("step_h serves a client while another stays silent: yes") { CHECK(concurrent(hello()) == yes); }
-TEST_CASE("step_h sleeps before it lets a served client go: no") { CHECK(rests(hello()) == no); }
-TEST_CASE("step_h lets the client see the end of the connection: yes") { CHECK(hangs_up(hello()) == yes); }
-TEST_CASE("step_h holds no more sockets twenty clients later: yes") { CHECK(flat_descriptors(hello()) == yes); }
-TEST_CASE("step_h survives more clients than it may have descriptors: yes") { CHECK(descriptor_limit(hello()) == yes); }
-TEST_CASE("step_h keeps the listening socket from its children: yes") { CHECK(child_lets_go(hello()) == yes); }
-TEST_CASE("step_h leaves no zombie when a child exits alone: yes") { CHECK(reaps_one(hello()) == yes); }
-TEST_CASE("step_h leaves no zombie when children exit together: yes") { CHECK(reaps_many(hello()) == yes); }
-TEST_CASE("step_h lets go of a client that never speaks: yes") { CHECK(drops_the_silent(hello()) == yes); }
+TEST_CASE("step_h: its column of the table of behaviours") { check_column(hello()); }
 
 TEST_CASE("no command, or a bad setting: one line, exit 2") {
     const Ended alone(built("step_h").with("PORT", "0"));
