@@ -37,6 +37,9 @@ struct Report {
 
 constexpr const char* KEEPER = "keeper";
 
+constexpr rlim_t MOST_PROCESSES_OF_A_FOREIGN_PROGRAM = 128;
+constexpr rlim_t MOST_OUTPUT_OF_A_FOREIGN_PROGRAM = 64 << 20;  // bytes, into each file
+
 // ---- in the process that becomes the program ----------------------------------------------------
 
 /// RLIMIT_NPROC does not hold for root: becomes a user that has no process yet, and keeps but the rights to reach the
@@ -54,13 +57,17 @@ bool become_unused_user() {
            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) == 0;
 }
 
+void limit(int resource, rlim_t most) {
+    const rlimit both = {most, most};  // it can be raised no more
+    check("setrlimit", setrlimit(resource, &both));
+}
+
 /// `exactly`: nothing but the program may count.
 void limit_processes(rlim_t most, bool exactly) {
     const std::size_t others = proc::count_of_user(getuid());
     const bool is_alone = (geteuid() == 0 && become_unused_user()) || (exactly && unshare(CLONE_NEWUSER) == 0);
     if (!is_alone) most += others;
-    const rlimit limit = {most, most};
-    check("setrlimit", setrlimit(RLIMIT_NPROC, &limit));
+    limit(RLIMIT_NPROC, most);
 }
 
 /// Turns this process into the program. Returns only when that is impossible, with errno set.
@@ -79,19 +86,14 @@ void become(const Program& program, int out, int err, pid_t keeper) {
     }
     for (const auto& [variable, value] : program.environment) setenv(variable.c_str(), value.c_str(), 1);
 
-    const rlimit output = {MAX_OUTPUT, MAX_OUTPUT};
-    check("setrlimit", setrlimit(RLIMIT_FSIZE, &output));
-    constexpr rlim_t MOST_OF_A_FOREIGN_PROGRAM = 128;
+    if (program.is_foreign) limit(RLIMIT_FSIZE, MOST_OUTPUT_OF_A_FOREIGN_PROGRAM);
     if (program.max_processes) limit_processes(*program.max_processes, true);
-    else if (program.is_foreign) limit_processes(MOST_OF_A_FOREIGN_PROGRAM, false);
+    else if (program.is_foreign) limit_processes(MOST_PROCESSES_OF_A_FOREIGN_PROGRAM, false);
     die_with_parent(keeper);
     std::vector<char*> arguments;
     for (const std::string& argument : program.command) arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
-    if (program.max_descriptors) {  // last: from here on there may be no descriptor left
-        const rlimit limit = {*program.max_descriptors, *program.max_descriptors};
-        check("setrlimit", setrlimit(RLIMIT_NOFILE, &limit));
-    }
+    if (program.max_descriptors) limit(RLIMIT_NOFILE, *program.max_descriptors);  // last: there may be none left
     execvp(arguments[0], arguments.data());
 }
 

@@ -23,10 +23,6 @@ namespace harness {
 /// happen.
 constexpr std::chrono::milliseconds PATIENCE = std::chrono::seconds(30);
 
-/// The most that a program may write into a file, its output included (RLIMIT_FSIZE, getrlimit(2)): who prints without
-/// end dies of SIGXFSZ.
-constexpr rlim_t MAX_OUTPUT = 64 << 20;
-
 /// What to start, and under which conditions.
 struct Program {
     std::vector<std::string> command;  ///< program and arguments; looked up in PATH as a shell would

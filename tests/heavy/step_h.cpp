@@ -39,7 +39,7 @@ struct Watched {
         const auto begin = std::chrono::steady_clock::now();
         CHECK(curl.until([&] {
             server_memory = std::max(server_memory, peak_memory(server.acceptor()));
-            for (const proc::Process& child : server.children()) {
+            for (const proc::Process& child : proc::children(server.acceptor())) {
                 child_memory = std::max(child_memory, peak_memory(child.pid));
             }
             return curl.has_ended();
