@@ -98,7 +98,7 @@ bool until_exit(Server& server, pid_t child) {
         const std::optional<proc::Process> process = proc::process(child);
         return !process || process->is_zombie();
     };
-    server.until([&] { return has_exited() || proc::sleeps(child); });
+    if (!server.until([&] { return has_exited() || proc::sleeps(child); })) return false;
     if (proc::sleeps(child)) kill(child, SIGKILL);
     return eventually(has_exited, server.program().patience);
 }
