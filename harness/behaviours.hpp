@@ -20,8 +20,7 @@ struct Behaviour {
     const char* name;
     const char* description;
     const char* explanation;  ///< the rule of the kernel, or of HTTP, behind a no; empty where it is no fault
-    /// Decides it: starts the program afresh, with SLEEP=0 but for "rests", and leaves nothing behind. Throws what
-    /// Server and Client throw.
+    /// Decides it (probes.hpp). Throws what Server and Client throw.
     Finding (*find)(const Program& server);
     std::array<Answer, STEPS.size()> expected;  ///< of each step
 };

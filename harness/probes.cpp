@@ -44,6 +44,9 @@ std::string quoted(std::string_view text) {
 
 // ---- clients, and where they are ----------------------------------------------------------------
 
+/// The program, told to let no client wait and to bear with those who are silent, however slow the machine is.
+Program patient(const Program& program) { return program.with("SLEEP", "0").with("TIMEOUT", "600"); }
+
 /// Clients that were connected and stay silent.
 using Clients = std::deque<Client>;
 
@@ -152,7 +155,7 @@ Finding without_child(Server& server, Clients& clients, const Held& held) {
 /// Where a child exits and the server has no other: holds a client until it has its own child, lets it ask, and waits
 /// until the server has taken notice of the child's end, or has ended itself.
 struct LoneExit {
-    explicit LoneExit(const Program& program) : server(program.with("SLEEP", "0")), held(hold(server, clients)) {
+    explicit LoneExit(const Program& program) : server(patient(program)), held(hold(server, clients)) {
         if (held.place != Place::with_a_child) return;
         clients.front().ask();
         settled =
@@ -182,7 +185,7 @@ struct Needs {
 
 /// The program with room for 15 children, no more; one process besides makes 16.
 Program with_few_processes(const Program& program) {
-    Program limited = program.with("SLEEP", "0");
+    Program limited = patient(program);
     limited.max_processes = Needs(limited).processes + 15;
     return limited;
 }
@@ -201,7 +204,7 @@ std::ostream& operator<<(std::ostream& out, const Finding& finding) {
 // ---- the behaviours -----------------------------------------------------------------------------
 
 Finding answers(const Program& program) {
-    Server server(program.with("SLEEP", "0"));
+    Server server(patient(program));
     Clients clients;
     if (connect(server, clients)) ask(server, clients.front());
     const std::string answer = clients.empty() ? "" : clients.front().received();
@@ -212,7 +215,7 @@ Finding answers(const Program& program) {
 }
 
 Finding concurrent(const Program& program) {
-    Server server(program.with("SLEEP", "0"));
+    Server server(patient(program));
     Clients clients;
     const Place first = hold(server, clients).place;
     if (first == Place::moving || first == Place::in_the_queue) return undecided(server, "no client is taken");
@@ -226,7 +229,7 @@ Finding concurrent(const Program& program) {
 }
 
 Finding rests(const Program& program) {
-    Server server(program.with("SLEEP", "60"));
+    Server server(patient(program).with("SLEEP", "60"));
     Clients clients;
     if (!connect(server, clients) || !ask(server, clients.front())) return undecided(server, "no answer");
     const Client& client = clients.front();
@@ -242,7 +245,7 @@ Finding rests(const Program& program) {
 }
 
 Finding hangs_up(const Program& program) {
-    Server server(program.with("SLEEP", "0"));
+    Server server(patient(program));
     Clients clients;
     if (!connect(server, clients) || !ask(server, clients.front())) return undecided(server, "no answer");
     const Client& client = clients.front();
@@ -256,7 +259,7 @@ Finding hangs_up(const Program& program) {
 
 Finding flat_descriptors(const Program& program) {
     constexpr std::size_t COUNT = 20;
-    Server server(program.with("SLEEP", "0"));
+    Server server(patient(program));
     const std::size_t before = server.sockets();
     Clients clients;
     if (!show_clients(server, clients, COUNT)) return undecided(server, "not all of twenty clients were served");
@@ -268,7 +271,7 @@ Finding flat_descriptors(const Program& program) {
 }
 
 Finding descriptor_limit(const Program& program) {
-    Program limited = program.with("SLEEP", "0");
+    Program limited = patient(program);
     const int limit = std::max(16, Needs(limited).descriptors + 8);
     limited.max_descriptors = static_cast<rlim_t>(limit);
     Server server(limited);
@@ -283,7 +286,7 @@ Finding descriptor_limit(const Program& program) {
 }
 
 Finding child_lets_go(const Program& program) {
-    Server server(program.with("SLEEP", "0"));
+    Server server(patient(program));
     Clients clients;
     const Held held = hold(server, clients);
     if (held.place != Place::with_a_child) return without_child(server, clients, held);
@@ -330,7 +333,7 @@ Finding reaps_one(const Program& program) {
 
 Finding reaps_many(const Program& program) {
     constexpr std::size_t COUNT = 16;
-    Server server(program.with("SLEEP", "0"));
+    Server server(patient(program));
     Clients clients;
     std::vector<pid_t> children;
     while (children.size() < COUNT) {
@@ -423,7 +426,7 @@ Finding drops_the_silent(const Program& program) {
 }
 
 Finding stops_gracefully(const Program& program) {
-    Server server(program.with("SLEEP", "0"));
+    Server server(patient(program));
     Clients clients;
     const Held held = hold(server, clients);
     if (held.by == -1) return undecided(server, "no client is being served");

@@ -27,8 +27,8 @@ struct Finding {
 std::ostream& operator<<(std::ostream& out, Answer answer);  ///< "yes", "no", "–", "?"
 std::ostream& operator<<(std::ostream& out, const Finding& finding);
 
-// Each starts the program afresh, with SLEEP=0 but for `rests`, and leaves nothing behind. What each means stands in
-// the table (behaviours.cpp). Throws what Server and Client throw.
+// Each starts the program afresh, with SLEEP=0 but for `rests` and TIMEOUT=600 but for `drops_the_silent`, and leaves
+// nothing behind. What each means stands in the table (behaviours.cpp). Throws what Server and Client throw.
 
 Finding answers(const Program& program);
 Finding concurrent(const Program& program);

@@ -10,7 +10,7 @@ TEST_CASE("a request that is not there in time: 408, however often a byte comes"
     Client silent(server.port());
     Client dripping(server.port());
     int sent = 0;
-    const std::string drops = "GET / HTTP/1.1\r\nA: " + std::string(10'000, 'x');
+    const std::string drops(10'000, 'x');  // of which nobody knows how many come in time
     while (!dripping.has_ended() && sent < 10'000) {
         dripping.send(drops.substr(static_cast<std::size_t>(sent++), 1));
         poll(nullptr, 0, 5);
@@ -24,7 +24,7 @@ TEST_CASE("a request that is not there in time: 408, however often a byte comes"
     CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(300));
     CHECK_EVENTUALLY(server, server.is_quiet());
     CHECK(server.out().find("] \"-\" 408 20 \"-\" \"-\"\n") != std::string::npos);
-    CHECK(server.out().find("] \"GET / HTTP/1.1\" 408 20 \"-\" \"-\"\n") != std::string::npos);
+    CHECK(count_in(server.out(), "\" 408 20 \"-\" \"-\"\n") == 2);
 }
 
 TEST_CASE("TIMEOUT=0 is over at once, and no time at all for ever") {
