@@ -4,9 +4,10 @@
 
 namespace {
 
-/// diagnose with these arguments.
+/// diagnose with these arguments. It ends by itself: it gives its rows two minutes, which a slow machine may need.
 Ended diagnose(const std::vector<std::string>& arguments) {
     Program program = built("diagnose");
+    program.patience = std::chrono::minutes(3);
     program.command.insert(program.command.end(), arguments.begin(), arguments.end());
     return Ended(program);
 }
