@@ -16,6 +16,7 @@ COMPILE = $(CXX) -std=c++20 $(CPPFLAGS) $(CXXFLAGS) $(WARNINGS) $(SANITIZERS) -M
 TEST_FILES := $(wildcard tests/*.cpp)
 SUITES := $(patsubst tests/%.cpp,%,$(filter-out tests/main.cpp,$(TEST_FILES)))
 STEP_H := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard step_h_wsgi/*.cpp))
+XRAY := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard xray_view/*.cpp))
 HARNESS := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out %/diagnose.cpp,$(wildcard proc/*.cpp harness/*.cpp)))
 TESTED := $(HARNESS) $(filter-out %/webserver3h.o,$(STEP_H))
 TEST_OBJECTS := $(TEST_FILES:%.cpp=$(BUILD)/%.o)
@@ -28,12 +29,12 @@ SOURCES := $(wildcard */*.hpp */*.cpp tests/*/*.cpp)
 MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
-.PHONY: all test test_heavy fuzz matrix mutants check soak deps deps_dev deps_wsgi format lint clean help always doctest
+.PHONY: all test test_heavy fuzz matrix mutants check soak deps deps_dev deps_wsgi format lint clean help always doctest ncurses
 .PHONY: $(addprefix diff_,ab bc cd de ef fg)
 
 ifdef SANITIZE
-.PHONY: $(PROGRAMS)
-$(PROGRAMS): %: $(BIN)%
+.PHONY: $(PROGRAMS) xray
+$(PROGRAMS) xray: %: $(BIN)%
 endif
 
 all: $(addprefix $(BIN),$(PROGRAMS))  ## make alone: the servers, the client, diagnose (one of them: make step_g)
@@ -64,18 +65,24 @@ $(FAULTS): $(BUILD)/%.so: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CXX) -std=c++20 $(CXXFLAGS) $(WARNINGS) -MMD -MP -MF $(@:.so=.d) -shared -fPIC $< -o $@
 
-# What tests waits more than it works: it is compiled fast rather than made fast.
+# What tests waits more than it works: it is compiled fast rather than made fast. xray and proc are in a hurry.
 $(BUILD)/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(COMPILE) -O0 -MF $(@:.o=.d) -c $< -o $@
+	$(COMPILE) $(SLOW) -MF $(@:.o=.d) -c $< -o $@
+$(BUILD)/harness/%.o $(BUILD)/tests/%.o: SLOW := -O0
 
 $(TEST_OBJECTS) $(HEAVY_OBJECTS): | doctest
+$(filter $(BUILD)/xray_view/%,$(XRAY)): | ncurses
 
 $(BIN)diagnose: $(BUILD)/harness/diagnose.o $(HARNESS)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
 
-$(BUILD)/run_tests: $(TESTED) $(TEST_OBJECTS)
-	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
+xray:  ## see a running server from the inside: ./xray 8888
+$(BIN)xray: $(XRAY) $(filter $(BUILD)/proc/%,$(HARNESS))
+	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@ -lncursesw
+
+$(BUILD)/run_tests: $(TESTED) $(filter-out %/main.o,$(XRAY)) $(TEST_OBJECTS)
+	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@ -lncursesw -lvterm
 
 $(BUILD)/run_heavy_tests: $(TESTED) $(BUILD)/tests/main.o $(HEAVY_OBJECTS)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
@@ -90,12 +97,15 @@ $(BUILD)/flags: always
 	@mkdir -p $(@D)
 	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' >$@
 
-doctest:
-	@printf '#if !__has_include(<doctest/doctest.h>)\n#error\n#endif\n' | $(CXX) -std=c++20 -E -x c++ - >/dev/null 2>&1 \
-	  || { echo 'doctest is missing: install it with `make deps`' >&2; exit 1; }
+doctest: header = doctest/doctest.h vterm.h
+ncurses: header = ncurses.h nlohmann/json.hpp
+doctest ncurses:
+	@for header in $(header); do printf "#if !__has_include(<$$header>)\n#error\n#endif\n" | \
+	  $(CXX) -std=c++20 -E -x c++ - >/dev/null 2>&1 \
+	  || { echo "$$header is missing: install it with \`make deps\`" >&2; exit 1; }; done
 
 # The suites wait more than they work: all at once. Each leaves its output, and its exit status, in a file.
-test: $(BUILD)/run_tests $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS))  ## build and run the tests (SANITIZE=1: sanitized)
+test: $(BUILD)/run_tests $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS) xray)  ## build and run the tests (SANITIZE=1: sanitized)
 	@logs=$$(mktemp -d $(BUILD)/logs.XXXXXX); trap 'rm -rf "$$logs"' EXIT; \
 	printf '%s\n' $(SUITES) | LOGS=$$logs BIN=$(BIN) BUILD=$(BUILD) PYTHON=$(PYTHON) xargs -P 16 -I{} sh -c \
 	  '$(BUILD)/run_tests --source-file="*/{}.cpp" --no-version >$$LOGS/{} 2>&1; echo "exit status $$?" >>$$LOGS/{}'; \
@@ -122,14 +132,15 @@ fuzz: $(BUILD)/fuzz_http  ## step_h's parsers against mutated requests, for FUZZ
 	$< -max_total_time=$(FUZZ_SECONDS) -max_len=50000 -timeout=5 -print_final_stats=1 \
 	  -dict=tests/fuzz/http.dict $(BUILD)/fuzz_corpus tests/fuzz/seeds
 
-# What is installed, by package manager: a compiler, doctest for the tests, curl for a first client, python3 and socat for
-# servers of another kind; and what `make format` and `make lint` call, with the second compiler that CI builds with.
+# What is installed, by package manager: a compiler, curl for a first client, doctest for the tests and a terminal for
+# those of xray, python3 and socat for servers of another kind, what xray draws and writes with; and what `make format` and
+# `make lint` call, with the second compiler that CI builds with.
 MANAGER := $(firstword $(foreach name,apt-get dnf pacman apk brew,$(if $(shell command -v $(name)),$(name))))
 SUDO := $(if $(filter-out 0,$(shell id -u)),$(if $(filter-out brew,$(MANAGER)),sudo ))
-deps_apt-get := apt-get update && apt-get install -y g++ doctest-dev curl python3 socat
-deps_dnf := dnf install -y gcc-c++ doctest-devel curl python3 socat
-deps_pacman := pacman -S --needed --noconfirm gcc doctest curl python socat
-deps_apk := apk add g++ linux-headers doctest-dev curl diffutils python3 socat
+deps_apt-get := apt-get update && apt-get install -y g++ curl python3 socat doctest-dev libvterm-dev libncurses-dev nlohmann-json3-dev
+deps_dnf := dnf install -y gcc-c++ curl python3 socat doctest-devel libvterm-devel ncurses-devel json-devel
+deps_pacman := pacman -S --needed --noconfirm gcc curl python socat doctest libvterm ncurses nlohmann-json
+deps_apk := apk add g++ linux-headers curl diffutils python3 socat doctest-dev libvterm-dev ncurses-dev nlohmann-json
 deps_brew := brew install doctest python socat
 deps_wsgi_apt-get := apt-get update && apt-get install -y python3 python3-flask python3-django python3-pyramid
 deps_wsgi_dnf := dnf install -y python3 python3-flask python3-django python3-pyramid
@@ -142,8 +153,9 @@ deps_dev_pacman := pacman -S --needed --noconfirm clang
 deps_dev_apk := apk add clang clang-extra-tools
 deps_dev_brew := brew install llvm
 
-deps: check = printf '\#include <doctest/doctest.h>\n' | $(CXX) -std=c++20 -E -x c++ - && command -v curl && \
-  command -v python3 && command -v socat
+deps: check = printf '\#include <%s>\n' doctest/doctest.h vterm.h ncurses.h nlohmann/json.hpp | \
+  $(CXX) -std=c++20 -E -x c++ - && \
+  command -v curl && command -v python3 && command -v socat
 deps:  ## install what building and testing need, with the system's package manager
 deps_dev: check = command -v clang++ && command -v clang-format && command -v clang-tidy
 deps_dev:  ## install what format, lint and CI need besides
@@ -156,7 +168,7 @@ deps deps_dev deps_wsgi:
 
 # `make deps test` installs first, also with -j.
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
-doctest $(BUILD)/flags: | deps
+doctest ncurses $(BUILD)/flags: | deps
 endif
 
 # On a terminal: side by side where that is wide enough for two steps, and what differs in colour.
@@ -176,7 +188,7 @@ lint:  ## check the layout, and the code with clang-tidy
 	  clang-tidy --quiet {} -- -std=c++20 -Wno-unused-command-line-argument 2>/dev/null
 
 clean:  ## remove everything that was built
-	rm -rf build $(PROGRAMS)
+	rm -rf build $(PROGRAMS) xray
 
 help:  ## show this
 	@awk -F ':.*## *' '/^[a-z_ ]+:.*##/ { count = split($$1, names, " "); printf "make %-10s %s\n", names[count], $$2 }' Makefile

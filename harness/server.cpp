@@ -224,8 +224,8 @@ std::vector<proc::Process> Server::children() const {
 bool Server::is_quiet(std::size_t at_work) const {
     if (children().size() != at_work) return false;
     wait_for_signals_of_seen_zombies();
-    const bool will_be_told = proc::is_pending(acceptor_, SIGCHLD) && !proc::is_blocked(acceptor_, SIGCHLD);
-    return !will_be_told && is_ready();  // in this order: delivered, then ready again
+    const proc::SignalState sigchld = proc::signal_state(acceptor_, SIGCHLD);
+    return (!sigchld.pending || sigchld.blocked) && is_ready();  // in this order: delivered, then ready again
 }
 
 std::vector<pid_t> Server::holders_of(const Client& client) const {

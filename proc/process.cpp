@@ -41,18 +41,35 @@ template <class Visit> void for_each_number(const std::string& directory, Visit 
     }
 }
 
-/// The rest of the line of /proc/PID/status that starts with `key` and a colon; empty when there is none.
-std::string status_line(pid_t pid, const std::string& key) {
-    std::istringstream lines(read_file(pid, "status"));
-    for (std::string line; std::getline(lines, line);) {
-        if (line.starts_with(key + ":")) return line.substr(line.find_first_not_of(" \t", key.size() + 1));
-    }
-    return "";
+/// What follows `key` in the line of `text`, a file of /proc, that starts with it; empty when there is none.
+std::string line_of(const std::string& text, const std::string& key) {
+    std::size_t at = text.starts_with(key) ? 0 : text.find('\n' + key);
+    if (at == std::string::npos) return "";
+    at += key.size() + (at == 0 ? 0 : 1);
+    at = std::min(text.find_first_not_of(" \t", at), text.size());
+    return text.substr(at, text.find('\n', at) - at);
 }
 
-bool has_signal(pid_t pid, const std::string& set, int signal) {
-    const std::string mask = status_line(pid, set);
-    return (std::strtoull(mask.c_str(), nullptr, 16) >> (signal - 1) & 1) != 0;
+/// Whether `signal` is in a mask of /proc/PID/status.
+bool has_signal(const std::string& status, const char* mask, int signal) {
+    return (std::strtoull(line_of(status, mask).c_str(), nullptr, 16) >> (signal - 1) & 1) != 0;
+}
+
+/// The soft limit in a line of /proc/PID/limits.
+rlim_t limit_of(const std::string& limits, const char* name) {
+    rlim_t soft = RLIM_INFINITY;
+    if (!(std::istringstream(line_of(limits, name)) >> soft)) return RLIM_INFINITY;  // "unlimited"
+    return soft;
+}
+
+/// The call that a process is in when it sleeps in this function of the kernel; the function where that says not
+/// enough.
+std::string call_behind(const std::string& kernel_function) {
+    if (kernel_function.empty() || kernel_function == "0") return "";
+    if (kernel_function == "inet_csk_accept") return "accept";
+    if (kernel_function == "do_wait") return "wait4";
+    if (kernel_function == "hrtimer_nanosleep" || kernel_function == "do_nanosleep") return "nanosleep";
+    return "the kernel's " + kernel_function;
 }
 
 /// The calls that a server or its child may be found blocked in. Not every architecture has them all.
@@ -138,9 +155,11 @@ struct Call {
 
 /// The call that the process is blocked in, from /proc/PID/syscall (proc(5)).
 Call blocking_call(pid_t pid) {
-    std::istringstream line(read_file(pid, "syscall"));
+    const std::string text = read_file(pid, "syscall");
+    std::istringstream line(text);
     long number = -1;
     Call call;
+    if (text.empty()) call.name = call_behind(read_file(pid, "wchan"));
     if (!(line >> number) || number < 0) return call;  // "running", or blocked outside a system call
     line >> std::hex >> call.first >> call.second;
     const char* name = syscall_name(number);
@@ -158,7 +177,20 @@ std::optional<Process> process(pid_t pid) {
     Process found;
     found.pid = pid;
     found.name = stat.substr(open + 1, close - open - 1);
-    std::istringstream(stat.substr(close + 1)) >> found.state >> found.ppid;
+    std::istringstream fields(stat.substr(close + 1));
+    fields >> found.state >> found.ppid;
+    const auto skip = [&](int count) {
+        for (std::string ignored; count > 0; --count) fields >> ignored;
+    };
+    skip(15);  // fields 5 to 19 of proc(5)
+    fields >> found.threads;
+    skip(1);
+    fields >> found.started;
+    if (found.is_zombie() && is_readable(pid)) {
+        skip(29);
+        int status = 0;
+        if (fields >> status) found.exit_status = status;
+    }
     return found;
 }
 
@@ -196,6 +228,20 @@ std::vector<pid_t> threads(pid_t pid) {
     return all;
 }
 
+std::vector<pid_t> child_pids(pid_t pid) {
+    std::vector<pid_t> all;
+    if (access("/proc/thread-self/children", F_OK) == -1) {  // a kernel that was built without such files
+        for (const Process& child : children(pid)) all.push_back(child.pid);
+        return all;
+    }
+    for_each_number("/proc/" + std::to_string(pid) + "/task", [&](int thread) {
+        std::istringstream pids(read_file(pid, ("task/" + std::to_string(thread) + "/children").c_str()));
+        for (pid_t child = 0; pids >> child;) all.push_back(child);
+    });
+    std::sort(all.begin(), all.end());
+    return all;
+}
+
 std::string blocked_in(pid_t pid) { return blocking_call(pid).name; }
 
 bool sleeps(pid_t pid) {
@@ -220,20 +266,47 @@ std::vector<Descriptor> descriptors(pid_t pid) {
     return all;
 }
 
-bool is_pending(pid_t pid, int signal) {
-    return has_signal(pid, "ShdPnd", signal) || has_signal(pid, "SigPnd", signal);
+bool is_readable(pid_t pid) {
+    char target[64];  // a link that is guarded as the rest is, and that a zombie has as well
+    return readlink(("/proc/" + std::to_string(pid) + "/ns/user").c_str(), target, sizeof target) != -1;
 }
 
-bool is_blocked(pid_t pid, int signal) { return has_signal(pid, "SigBlk", signal); }
+std::string run_count(pid_t pid) { return read_file(pid, "schedstat"); }
+
+std::vector<std::string> command_line(pid_t pid) {
+    std::vector<std::string> words;
+    std::istringstream line(read_file(pid, "cmdline"));
+    for (std::string word; std::getline(line, word, '\0');) words.push_back(word);
+    return words;
+}
+
+bool is_pending(pid_t pid, int signal) { return signal_state(pid, signal).pending; }
+
+SignalState signal_state(pid_t pid, int signal) {
+    const std::string status = read_file(pid, "status");
+    SignalState state;
+    if (has_signal(status, "SigCgt:", signal)) state.disposition = Disposition::handled;
+    if (has_signal(status, "SigIgn:", signal)) state.disposition = Disposition::ignored;
+    state.blocked = has_signal(status, "SigBlk:", signal);
+    state.pending = has_signal(status, "ShdPnd:", signal) || has_signal(status, "SigPnd:", signal);
+    return state;
+}
+
+Limits limits(pid_t pid) {
+    const std::string text = read_file(pid, "limits");
+    return {limit_of(text, "Max open files"), limit_of(text, "Max processes")};
+}
+
+std::optional<uid_t> user_of(pid_t pid) {
+    uid_t real = 0;
+    if (!(std::istringstream(line_of(read_file(pid, "status"), "Uid:")) >> real)) return std::nullopt;
+    return real;
+}
 
 std::size_t count_of_user(uid_t user) {
     std::size_t count = 0;
     for (const Process& one : processes()) {
-        uid_t real = 0;
-        std::size_t threads = 0;
-        std::istringstream(status_line(one.pid, "Uid")) >> real;
-        std::istringstream(status_line(one.pid, "Threads")) >> threads;
-        if (real == user) count += std::max<std::size_t>(threads, 1);
+        if (user_of(one.pid) == user) count += std::max(one.threads, 1U);
     }
     return count;
 }

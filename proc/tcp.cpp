@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -61,20 +62,56 @@ private:
     int fd_;
 };
 
-}  // namespace
-
-std::vector<ListeningSocket> listening_sockets() {
-    std::vector<ListeningSocket> all;
+/// Calls `visit` with every TCP socket, of IPv4 and IPv6, whose state is in the set.
+template <class Visit> void for_each_socket(unsigned states, Visit visit) {
     for (const int family : {AF_INET, AF_INET6}) {
         inet_diag_req_v2 what = {};
         what.sdiag_family = static_cast<std::uint8_t>(family);
         what.sdiag_protocol = IPPROTO_TCP;
-        what.idiag_states = 1U << TCP_LISTEN;
-        SockDiag().ask(what, NLM_F_DUMP, [&](const inet_diag_msg& one) {
-            all.push_back({one.idiag_inode, ntohs(one.id.idiag_sport), one.idiag_rqueue, one.idiag_wqueue});
-        });
+        what.idiag_states = states;
+        SockDiag().ask(what, NLM_F_DUMP, visit);
     }
+}
+
+/// "127.0.0.1:8888"; for a family other than IPv4 "[::1]:8888".
+std::string address_of(int family, const __be32 (&address)[4], __be16 port) {
+    char text[INET6_ADDRSTRLEN] = "";
+    inet_ntop(family, address, text, sizeof text);
+    std::string host = text;
+    if (host.starts_with("::ffff:")) host.erase(0, 7);
+    else if (family != AF_INET) host = '[' + host + ']';
+    return host + ':' + std::to_string(ntohs(port));
+}
+
+}  // namespace
+
+std::vector<ListeningSocket> listening_sockets() {
+    std::vector<ListeningSocket> all;
+    for_each_socket(1U << TCP_LISTEN, [&](const inet_diag_msg& one) {
+        all.push_back({one.idiag_inode, ntohs(one.id.idiag_sport), one.idiag_rqueue, one.idiag_wqueue, one.idiag_uid,
+                       address_of(one.idiag_family, one.id.idiag_src, one.id.idiag_sport)});
+    });
     return all;
+}
+
+std::vector<TcpSocket> tcp_sockets() {
+    std::vector<TcpSocket> all;
+    for_each_socket(~(1U << TCP_LISTEN), [&](const inet_diag_msg& one) {
+        const bool peer_has_ended =
+            one.idiag_state == TCP_CLOSE_WAIT || one.idiag_state == TCP_LAST_ACK || one.idiag_state == TCP_CLOSING;
+        const unsigned end = peer_has_ended && one.idiag_rqueue > 0 ? 1 : 0;  // the kernel counts the FIN as a byte
+        all.push_back({one.idiag_inode, one.idiag_state, ntohs(one.id.idiag_sport),
+                       address_of(one.idiag_family, one.id.idiag_src, one.id.idiag_sport),
+                       address_of(one.idiag_family, one.id.idiag_dst, one.id.idiag_dport), one.idiag_rqueue - end});
+    });
+    return all;
+}
+
+const char* tcp_state_name(int state) {
+    static const std::array<const char*, 13> NAMES = {"UNKNOWN",   "ESTABLISHED", "SYN_SENT", "SYN_RECV",   "FIN_WAIT1",
+                                                      "FIN_WAIT2", "TIME_WAIT",   "CLOSE",    "CLOSE_WAIT", "LAST_ACK",
+                                                      "LISTEN",    "CLOSING",     "SYN_RECV"};
+    return NAMES[state > 0 && state < 13 ? static_cast<std::size_t>(state) : 0];
 }
 
 std::optional<Connection> loopback_connection(std::uint16_t port, std::uint16_t peer_port) {

@@ -2,8 +2,11 @@
 // without walking over all of them. IPv4 and IPv6, of this network namespace.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace proc {
@@ -14,6 +17,8 @@ struct ListeningSocket {
     std::uint16_t port = 0;
     unsigned queued = 0;  ///< connections that wait for accept(2): the accept queue
     unsigned backlog = 0;  ///< what listen(2) was given, or less (somaxconn). The queue holds one more than this.
+    uid_t user = 0;  ///< whose process made it
+    std::string address;  ///< "127.0.0.1:8888", "[::1]:8888"
 };
 
 /// Throws std::system_error when the kernel does not answer.
@@ -29,5 +34,21 @@ struct Connection {
 /// The end at 127.0.0.1:`port` of the connection to 127.0.0.1:`peer_port`. Nothing when there is none. Throws
 /// std::system_error when the kernel does not answer.
 std::optional<Connection> loopback_connection(std::uint16_t port, std::uint16_t peer_port);
+
+/// A TCP socket that is connected, or was, or is about to be.
+struct TcpSocket {
+    std::uint64_t inode = 0;  ///< as in proc::Descriptor; 0 when no process holds it: not accepted yet, or closed
+    int state = 0;  ///< TCP_ESTABLISHED, TCP_CLOSE_WAIT … (netinet/tcp.h)
+    std::uint16_t port = 0;  ///< at our end
+    std::string address;  ///< at our end: "127.0.0.1:8888", "[::1]:8888"; IPv4 within IPv6 is written as IPv4
+    std::string peer;  ///< at the other end
+    unsigned unread = 0;  ///< bytes that have arrived and that nobody has received
+};
+
+/// Every one that there is, but for those that listen. Throws std::system_error when the kernel does not answer.
+std::vector<TcpSocket> tcp_sockets();
+
+/// "ESTABLISHED", "CLOSE_WAIT": the names of RFC 9293, 3.3.2, as ss(8) and netstat(8) write them.
+const char* tcp_state_name(int state);
 
 }  // namespace proc

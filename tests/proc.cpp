@@ -3,14 +3,25 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
+#include <sys/utsname.h>
 
+#include <cstdio>
 #include <thread>
 
+#include "../proc/pidfd.hpp"
 #include "support.hpp"
 
 namespace {
 
 Program shell(const std::string& script) { return {{"sh", "-c", script}, {}, {}, {}}; }
+
+bool kernel_is_older_than(int major, int minor) {
+    utsname name = {};
+    int is[2] = {0, 0};
+    uname(&name);
+    std::sscanf(name.release, "%d.%d", &is[0], &is[1]);
+    return std::pair(is[0], is[1]) < std::pair(major, minor);
+}
 
 }  // namespace
 
@@ -125,12 +136,12 @@ TEST_CASE("a signal that is blocked is pending until it is let through") {
     sigaddset(&set, SIGUSR2);
     sigprocmask(SIG_BLOCK, &set, nullptr);
     CHECK_FALSE(proc::is_pending(getpid(), SIGUSR2));
-    CHECK(proc::is_blocked(getpid(), SIGUSR2));
+    CHECK(proc::signal_state(getpid(), SIGUSR2).blocked);
     kill(getpid(), SIGUSR2);
     CHECK(proc::is_pending(getpid(), SIGUSR2));
     sigprocmask(SIG_UNBLOCK, &set, nullptr);
     CHECK_FALSE(proc::is_pending(getpid(), SIGUSR2));
-    CHECK_FALSE(proc::is_blocked(getpid(), SIGUSR2));
+    CHECK_FALSE(proc::signal_state(getpid(), SIGUSR2).blocked);
     sigaction(SIGUSR2, &before, nullptr);
 }
 
@@ -169,4 +180,197 @@ TEST_CASE("a connection tells its state, who holds it, and what nobody has recei
     client.half_close();
     CHECK(eventually([&] { return end()->state == TCP_CLOSE_WAIT; }));
     CHECK_FALSE(proc::loopback_connection(port, 1));
+}
+
+TEST_CASE("a zombie tells how it has ended, and a pidfd does when it was reaped") {
+    for (const bool is_killed : {false, true}) {
+        const pid_t pid = fork_child([&] {
+            if (is_killed) kill(getpid(), SIGKILL);
+            _exit(7);
+        });
+        const proc::PidFd hold(pid);
+        REQUIRE(hold.fileno() != -1);
+        CHECK(eventually([&] { return proc::process(pid)->is_zombie(); }));
+        int status = 0;
+        const std::optional<int> as_zombie = proc::process(pid)->exit_status;
+        CHECK_FALSE(hold.exit_status());
+        waitpid(pid, &status, 0);
+        CHECK(as_zombie == status);
+        if (hold.exit_status()) CHECK(hold.exit_status() == status);
+        else CHECK_MESSAGE(kernel_is_older_than(6, 15), "it should tell");
+    }
+}
+
+TEST_CASE("a pidfd becomes readable when its process exits") {
+    int hold_on[2];
+    REQUIRE(pipe2(hold_on, O_CLOEXEC) == 0);
+    const pid_t pid = fork_child([&] {
+        close(hold_on[1]);
+        char byte;
+        _exit(static_cast<int>(read(hold_on[0], &byte, 1)));
+    });
+    const proc::PidFd hold(pid);
+    pollfd event = {hold.fileno(), POLLIN, 0};
+    CHECK(poll(&event, 1, 0) == 0);
+    close(hold_on[1]);
+    CHECK(poll(&event, 1, 30000) == 1);
+    close(hold_on[0]);
+    waitpid(pid, nullptr, 0);
+    CHECK(proc::PidFd(pid).fileno() == -1);
+}
+
+TEST_CASE("the pids of the children are those of the children") {
+    Process process(shell("sleep 600 & sleep 600 & wait"));
+    CHECK(process.until([&] { return proc::child_pids(process.pid()).size() == 2; }));
+    std::vector<pid_t> pids;
+    for (const proc::Process& one : proc::children(process.pid())) pids.push_back(one.pid);
+    CHECK(proc::child_pids(process.pid()) == pids);
+    CHECK(proc::child_pids(pids[0]).empty());
+}
+
+TEST_CASE("a process tells how many threads it has, and which is older") {
+    const std::optional<proc::Process> self = proc::process(getpid());
+    Process process(shell("exec sleep 600"));
+    REQUIRE(self);
+    CHECK(self->threads == 1);
+    std::thread second([&] { CHECK(proc::process(getpid())->threads == 2); });
+    second.join();
+    CHECK(self->started > proc::process(1)->started);
+    CHECK(self->started <= proc::process(process.pid())->started);
+}
+
+TEST_CASE("a process that sleeps has not run; one that was woken has") {
+    const pid_t pid = fork_child([] {
+        struct sigaction action = {};
+        action.sa_handler = [](int) {};
+        sigaction(SIGUSR1, &action, nullptr);
+        while (true) pause();
+    });
+    CHECK(eventually([&] { return proc::blocked_in(pid) != "" && proc::process(pid)->state == 'S'; }));
+    const std::string before = proc::run_count(pid);
+    CHECK(before != "");
+    CHECK(proc::run_count(pid) == before);
+    kill(pid, SIGUSR1);
+    CHECK(eventually([&] { return proc::run_count(pid) != before; }));
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    CHECK(proc::run_count(pid) == "");
+}
+
+TEST_CASE("what a process hides cannot be read, and is not taken for nothing") {
+    int ready[2];
+    REQUIRE(pipe2(ready, O_CLOEXEC) == 0);
+    const pid_t secretive = fork_child([&] {
+        prctl(PR_SET_DUMPABLE, 0);
+        close(ready[1]);
+        pause();
+    });
+    close(ready[1]);
+    char byte;
+    CHECK(read(ready[0], &byte, 1) == 0);
+    close(ready[0]);
+    const pid_t stranger = fork_child([&] {  // without root's rights
+        if (getuid() == 0 && setresuid(65534, 65534, 65534) == -1) _exit(2);
+        _exit(proc::is_readable(secretive) || !proc::descriptors(secretive).empty() || !proc::is_readable(getpid()));
+    });
+    int status = -1;
+    waitpid(stranger, &status, 0);
+    CHECK(status == 0);
+    kill(secretive, SIGKILL);
+    waitpid(secretive, nullptr, 0);
+    CHECK_FALSE(proc::is_readable(secretive));
+}
+
+TEST_CASE("a process tells its words, its user and its limits") {
+    Program program = shell("exec sleep 600");
+    program.max_descriptors = 77;
+    program.max_processes = 500;
+    Process process(program);
+    CHECK(process.until([&] { return proc::blocked_in(process.pid()) == "clock_nanosleep"; }));
+    CHECK(proc::command_line(process.pid()) == std::vector<std::string>{"sleep", "600"});
+    CHECK(proc::limits(process.pid()).descriptors == 77);
+    CHECK(proc::limits(process.pid()).processes >= 500);  // a user's is raised by what runs already
+    CHECK(proc::limits(process.pid()).processes != RLIM_INFINITY);
+    CHECK(proc::user_of(getpid()) == getuid());
+    rlimit own = {};
+    getrlimit(RLIMIT_NPROC, &own);
+    CHECK(proc::limits(getpid()).processes == own.rlim_cur);
+    const pid_t gone = fork_child([] { _exit(0); });
+    waitpid(gone, nullptr, 0);
+    CHECK_FALSE(proc::user_of(gone));
+    CHECK(proc::command_line(gone).empty());
+    CHECK(proc::limits(gone).descriptors == RLIM_INFINITY);
+}
+
+TEST_CASE("a signal tells what is done about it") {
+    using proc::Disposition;
+    const auto state = [] { return proc::signal_state(getpid(), SIGUSR2); };
+    struct sigaction before = {};
+    sigaction(SIGUSR2, nullptr, &before);
+    std::signal(SIGUSR2, SIG_DFL);
+    CHECK(state() == proc::SignalState{Disposition::default_action, false, false});
+    std::signal(SIGUSR2, SIG_IGN);
+    CHECK(state() == proc::SignalState{Disposition::ignored, false, false});
+    std::signal(SIGUSR2, [](int) {});
+    CHECK(state() == proc::SignalState{Disposition::handled, false, false});
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    raise(SIGUSR2);
+    CHECK(state() == proc::SignalState{Disposition::handled, true, true});
+    sigprocmask(SIG_UNBLOCK, &set, nullptr);
+    CHECK(state() == proc::SignalState{Disposition::handled, false, false});
+    sigaction(SIGUSR2, &before, nullptr);
+}
+
+TEST_CASE("every connection is listed with both ends, and without an owner until it is accepted") {
+    net::Socket listener(AF_INET, SOCK_STREAM);
+    listener.bind(loopback(0));
+    listener.listen(3);
+    Client client(static_cast<std::uint16_t>(listener.port()));
+    const std::string address = "127.0.0.1:" + std::to_string(listener.port());
+    const std::string peer = "127.0.0.1:" + std::to_string(client.port());
+    const auto listed = [&]() -> proc::TcpSocket {
+        for (const proc::TcpSocket& one : proc::tcp_sockets()) {
+            if (one.address == address && one.peer == peer) return one;
+        }
+        return {};
+    };
+    CHECK(listed().port == listener.port());
+    CHECK(listed().inode == 0);
+    const net::Socket connection = listener.accept();
+    CHECK(listed().inode != 0);
+    CHECK(listed().unread == 0);
+    client.send("12345");
+    CHECK(eventually([&] { return listed().unread == 5; }));
+    CHECK(std::string(proc::tcp_state_name(listed().state)) == "ESTABLISHED");
+    client.half_close();
+    CHECK(eventually([&] { return std::string(proc::tcp_state_name(listed().state)) == "CLOSE_WAIT"; }));
+    CHECK(listed().unread == 5);
+    for (const proc::ListeningSocket& one : proc::listening_sockets()) {
+        if (one.port == listener.port()) CHECK(one.address == address);
+        if (one.port == listener.port()) CHECK(one.user == getuid());
+    }
+}
+
+TEST_CASE("addresses of IPv6 stand in brackets, those of IPv4 in IPv6 do not") {
+    const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(fd != -1);
+    sockaddr_in6 any = {};
+    any.sin6_family = AF_INET6;
+    socklen_t size = sizeof any;
+    REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&any), sizeof any) == 0);
+    REQUIRE(listen(fd, 1) == 0);
+    REQUIRE(getsockname(fd, reinterpret_cast<sockaddr*>(&any), &size) == 0);
+    const Client client(ntohs(any.sin6_port));
+    const std::string port = std::to_string(ntohs(any.sin6_port));
+    const std::vector<proc::ListeningSocket> listening = proc::listening_sockets();
+    CHECK(std::any_of(listening.begin(), listening.end(),
+                      [&](const auto& one) { return one.address == "[::]:" + port; }));
+    const std::vector<proc::TcpSocket> all = proc::tcp_sockets();
+    CHECK(std::any_of(all.begin(), all.end(), [&](const auto& one) {
+        return one.address == "127.0.0.1:" + port && one.peer == "127.0.0.1:" + std::to_string(client.port());
+    }));
+    close(fd);
 }

@@ -1,0 +1,30 @@
+// A hold on a process (pidfd_open(2)): it does not keep the process alive, but it tells of its end, to anybody.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+
+namespace proc {
+
+/// A descriptor that refers to one process and never to a later one with the same pid. poll(2) and epoll(7) report it
+/// when the process becomes a zombie, and again when it is reaped.
+class PidFd {
+public:
+    /// Holds nothing when there is no such process, or no descriptor left.
+    explicit PidFd(pid_t pid);
+    PidFd(PidFd&& other) noexcept;
+    PidFd& operator=(PidFd&&) = delete;
+    ~PidFd();
+
+    int fileno() const { return fd_; }  ///< -1 when it holds nothing
+
+    /// How the process ended, as waitpid(2) gives it, once it was reaped, by whomever. Nothing before, and on a kernel
+    /// that does not keep it (before Linux 6.15).
+    std::optional<int> exit_status() const;
+
+private:
+    int fd_;
+};
+
+}  // namespace proc

@@ -1,0 +1,662 @@
+// xray: what it sees of each step in the article's situations, how it draws it, and what it prints.
+#include <sys/prctl.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "../proc/pidfd.hpp"
+#include "../xray_view/lessons.hpp"
+#include "../xray_view/picture.hpp"
+#include "../xray_view/watcher.hpp"
+#include "terminal.hpp"
+
+namespace {
+
+using Ids = std::vector<std::string>;
+
+Ids ids_of(const xray::Sight& sight) {
+    Ids ids;
+    for (const xray::Lesson& one : xray::lessons(sight)) ids.push_back(one.id);
+    return ids;
+}
+
+std::string shown(const xray::Sight& sight, xray::Size size = {}) {
+    std::string text;
+    for (const xray::Line& line : xray::picture(sight, "it", size)) text += line.text() + '\n';
+    return text;
+}
+
+/// A server, and what xray sees of it.
+struct Watched {
+    explicit Watched(const Program& program) : server(program), watcher({server.port(), true, ""}) {}
+
+    /// Looks until `condition` holds of what is seen.
+    template <class Condition> bool sees(Condition condition) {
+        return server.until([&] { return condition(watcher.look()); }) || condition(watcher.look());
+    }
+    /// Looks until these lessons are seen, and no others.
+    bool teaches(const Ids& ids) {
+        return sees([&](const xray::Sight& sight) { return ids_of(sight) == ids; });
+    }
+    /// A client that has its child, which waits for it, as the parent does for the next.
+    Client& hold() {
+        clients.emplace_back(server.port());
+        CHECK_EVENTUALLY(server, server.children().size() == clients.size() && server.waits_in_accept());
+        for (const proc::Process& child : server.children()) CHECK_EVENTUALLY(server, waits_for_bytes(child.pid));
+        return clients.back();
+    }
+    const xray::Server& seen() { return *watcher.look().server; }
+
+    Server server;
+    xray::Watcher watcher;
+    std::deque<Client> clients;
+};
+
+Program xray_with(std::vector<std::string> arguments) {
+    Program program = built("xray");
+    program.command.insert(program.command.end(), arguments.begin(), arguments.end());
+    return program;
+}
+
+std::string address(int port) { return "127.0.0.1:" + std::to_string(port); }
+
+/// Whether the kernel keeps how a process has ended that was reaped by another.
+bool kernel_tells_fates() {
+    const pid_t pid = fork_child([] { _exit(0); });
+    const proc::PidFd hold(pid);
+    waitpid(pid, nullptr, 0);
+    return hold.exit_status().has_value();
+}
+
+/// Lets step_f's or step_g's children, eight, exit while their parent is stopped.
+void let_eight_exit_together(Watched& watched) {
+    for (int i = 0; i < 8; ++i) watched.hold();
+    watched.server.signal(SIGSTOP);
+    CHECK_EVENTUALLY(watched.server, watched.server.is_stopped());
+    for (const Client& client : watched.clients) client.ask();
+    CHECK_EVENTUALLY(watched.server, watched.server.zombies().size() == 8);
+}
+
+}  // namespace
+
+// ---- the model ------------------------------------------------------------------------------------
+
+TEST_CASE("step_a: the second client waits in the queue behind a silent one") {
+    Watched watched(built("step_a"));
+    Server& server = watched.server;
+    INFO(server.describe());
+    CHECK(watched.teaches({}));
+    CHECK(watched.seen().itself().accepts());
+    const Client silent(server.port());
+    CHECK_EVENTUALLY(server, server.waits_in_recv());
+    CHECK(watched.teaches({}));
+    const Client second(server.port());
+    CHECK(watched.teaches({"queue-behind-client"}));
+    const xray::Server& seen = watched.seen();
+    CHECK(seen.itself().head.pid == server.pid());
+    CHECK(seen.itself().call == "recvfrom");
+    CHECK(seen.parent_name == "keeper");
+    REQUIRE(seen.listening.size() == 1);
+    CHECK(seen.listening[0].queued == 1);
+    CHECK(seen.listening[0].backlog == 5);
+    REQUIRE(seen.queue.size() == 1);
+    CHECK(seen.queue[0].peer == address(second.port()));
+    REQUIRE(seen.connections.size() == 1);
+    CHECK(seen.connections[0].peer == address(silent.port()));
+    CHECK(seen.connections[0].address == address(server.port()));
+    CHECK_FALSE(seen.is_leftover(seen.itself(), seen.connections[0]));
+}
+
+TEST_CASE("step_b: the second client waits while the server sleeps") {
+    Watched watched(built("step_b").with("SLEEP", "600"));
+    INFO(watched.server.describe());
+    const Client first(watched.server.port());
+    first.ask();
+    const Client second(watched.server.port());
+    CHECK(watched.teaches({"queue-behind-sleep"}));
+    CHECK(watched.seen().itself().sleeps());
+}
+
+TEST_CASE("a server that is stopped accepts nobody") {
+    Watched watched(built("step_b"));
+    watched.server.signal(SIGSTOP);
+    CHECK_EVENTUALLY(watched.server, watched.server.is_stopped());
+    const Client client(watched.server.port());
+    CHECK(watched.teaches({"queue-behind-stop"}));
+}
+
+TEST_CASE("step_c: the child serves, the parent is free; then the child is a zombie") {
+    Watched watched(built("step_c").with("SLEEP", "0"));
+    INFO(watched.server.describe());
+    Client& client = watched.hold();
+    CHECK(watched.teaches({"concurrent"}));
+    const xray::Server& seen = watched.seen();
+    REQUIRE(seen.processes.size() == 2);
+    const xray::Process& child = seen.processes[1];
+    CHECK(child.depth == 1);
+    CHECK(child.receives());
+    REQUIRE(seen.connections.size() == 1);
+    const std::uint64_t connection = seen.connections[0].inode;
+    CHECK(child.holds(connection));
+    CHECK(seen.holders(connection) == 1);
+    CHECK_FALSE(child.holds(seen.listening[0].inode));
+    CHECK(seen.holders(seen.listening[0].inode) == 1);
+
+    client.ask();
+    CHECK(watched.teaches({"zombies"}));
+    CHECK(watched.seen().zombies() == 1);
+    CHECK(watched.seen().processes[1].head.exit_status == 0);
+    CHECK(watched.seen().child_signal == proc::SignalState{});
+}
+
+TEST_CASE("step_d: the parent keeps a copy, and with it the connection") {
+    Watched watched(built("step_d"));
+    INFO(watched.server.describe());
+    Client& client = watched.hold();
+    CHECK(watched.teaches({"kept-copy"}));
+    const std::uint64_t connection = watched.seen().connections[0].inode;
+    CHECK(watched.seen().holders(connection) == 2);
+
+    client.ask();
+    CHECK(watched.teaches({"leftover-copy", "zombies"}));
+    CHECK(watched.seen().holders(connection) == 1);
+    CHECK(watched.seen().itself().holds(connection));
+    CHECK(shown(watched.watcher.look()).find("ESTABLISHED   the client waits: this copy keeps") != std::string::npos);
+    client.half_close();
+    CHECK(watched.sees([](const auto& sight) {
+        return shown(sight).find("CLOSE_WAIT   the client has hung up: this copy is all") != std::string::npos;
+    }));
+}
+
+TEST_CASE("step_d: descriptors run out") {
+    Program limited = built("step_d");
+    limited.max_descriptors = 10;
+    Watched watched(limited);
+    INFO(watched.server.describe());
+    for (int i = 0; i < 4; ++i) watched.hold();
+    CHECK(xray::fill_of(watched.seen().itself().descriptors.size(), watched.seen().limits.descriptors) ==
+          xray::Fill::high);
+    CHECK(shown(watched.watcher.look()).find("descriptors 8 of 10 (80%)") != std::string::npos);
+    watched.hold();
+    CHECK(watched.teaches({"kept-copy", "descriptors-run-out"}));
+}
+
+TEST_CASE("processes run out, but not root's") {
+    Program limited = built("step_d");
+    limited.max_processes = 20;
+    Watched watched(limited);
+    INFO(watched.server.describe());
+    const xray::Server& seen = watched.seen();
+    CHECK(seen.user == proc::user_of(watched.server.pid()));
+    CHECK(seen.limits.processes >= 20);
+    xray::Sight sight = watched.watcher.look();
+    sight.server->user = 4711;
+    sight.server->processes_of_user = sight.server->limits.processes - 1;
+    CHECK(ids_of(sight) == Ids{"processes-run-out"});
+    sight.server->user = 0;
+    CHECK(ids_of(sight).empty());
+}
+
+TEST_CASE("a limit is low, high and nearly full") {
+    CHECK(xray::fill_of(74, 100) == xray::Fill::low);
+    CHECK(xray::fill_of(75, 100) == xray::Fill::high);
+    CHECK(xray::fill_of(89, 100) == xray::Fill::high);
+    CHECK(xray::fill_of(90, 100) == xray::Fill::nearly_full);
+    CHECK(xray::fill_of(1'000'000, RLIM_INFINITY) == xray::Fill::low);
+}
+
+TEST_CASE("step_e: dies as a child exits, and xray says of what") {
+    Watched watched(built("step_e").with("SLEEP", "0"));
+    INFO(watched.server.describe());
+    Client& client = watched.hold();
+    CHECK(watched.teaches({"concurrent"}));
+    CHECK(watched.seen().child_signal.disposition == proc::Disposition::handled);
+    client.ask();
+    CHECK(watched.server.until_ended());
+    const xray::Sight& sight = watched.watcher.look();
+    CHECK_FALSE(sight.server);
+    REQUIRE(sight.death);
+    CHECK(sight.death->ended.head.pid == watched.server.pid());
+    CHECK(sight.death->orphans == 0);
+    CHECK(sight.death->was_interrupted == kernel_tells_fates());
+    if (kernel_tells_fates()) {
+        CHECK(xray::fate(sight.death->ended.status) == "exited with 1");
+        CHECK(ids_of(sight) == Ids{"interrupted-accept"});
+    } else CHECK(xray::fate(sight.death->ended.status) == "exit status not visible");
+}
+
+TEST_CASE("a server that is killed leaves its children at work") {
+    Watched watched(built("step_e"));
+    INFO(watched.server.describe());
+    watched.hold();
+    CHECK(watched.teaches({"concurrent"}));
+    watched.server.signal(SIGKILL);
+    CHECK(watched.server.until_ended());
+    const xray::Sight& sight = watched.watcher.look();
+    REQUIRE(sight.death);
+    CHECK(sight.death->orphans == 1);
+    CHECK_FALSE(sight.death->was_interrupted);
+    CHECK(ids_of(sight) == Ids{"orphans"});
+    if (kernel_tells_fates()) CHECK(xray::fate(sight.death->ended.status) == "was killed by signal 9 (Killed)");
+}
+
+TEST_CASE("step_f: eight children have exited, one signal is pending, seven zombies stay") {
+    Watched watched(built("step_f"));
+    INFO(watched.server.describe());
+    let_eight_exit_together(watched);
+    CHECK(watched.teaches({"one-signal"}));
+    CHECK(watched.seen().child_signal == proc::SignalState{proc::Disposition::handled, false, true});
+    CHECK(watched.seen().zombies() == 8);
+    CHECK(watched.seen().itself().is_stopped());
+    watched.server.signal(SIGCONT);
+    CHECK(watched.teaches({"missed-children"}));
+    CHECK(watched.seen().zombies() == 7);
+    CHECK_FALSE(watched.seen().child_signal.pending);
+}
+
+TEST_CASE("step_g: the same eight leave nothing") {
+    Watched watched(built("step_g"));
+    INFO(watched.server.describe());
+    let_eight_exit_together(watched);
+    CHECK(watched.teaches({"one-signal"}));
+    watched.server.signal(SIGCONT);
+    CHECK(watched.teaches({}));
+    CHECK(watched.seen().processes.size() == 1);
+    CHECK(watched.seen().itself().accepts());
+}
+
+TEST_CASE("a child that keeps the listening socket could accept") {
+    Watched watched(fixture("careless"));
+    INFO(watched.server.describe());
+    watched.hold();
+    CHECK(watched.teaches({"child-could-accept", "concurrent"}));
+    CHECK(watched.seen().holders(watched.seen().listening[0].inode) == 2);
+}
+
+TEST_CASE("a server is found by port, pid and name; a port that nobody listens on is none") {
+    Server server(built("step_a"));
+    const auto pid_of = [](xray::Target target) {
+        xray::Watcher watcher(std::move(target));
+        const xray::Sight& sight = watcher.look();
+        return sight.server ? sight.server->itself().head.pid : -1;
+    };
+    CHECK(pid_of({server.port(), false, ""}) == server.pid());
+    CHECK(pid_of({server.port(), true, ""}) == server.pid());
+    CHECK(pid_of({server.pid(), true, ""}) == server.pid());
+    CHECK(pid_of({server.pid(), false, ""}) == -1);
+    CHECK(pid_of({getpid(), true, ""}) == -1);  // a process, but it does not listen
+
+    const std::string name = "named" + std::to_string(getpid());
+    Process named(
+        {{"sh", "-c", "ln -sf \"$PWD/$0\" \"/tmp/$1\"; \"/tmp/$1\"; rm \"/tmp/$1\"", built("step_a").command[0], name},
+         {{"PORT", "0"}},
+         {},
+         {}});
+    CHECK(named.until([&] { return pid_of({0, false, name}) != -1; }));
+    CHECK(proc::process(pid_of({0, false, name}))->ppid == named.pid());
+    kill(pid_of({0, false, name}), SIGKILL);
+    CHECK(named.until_ended());
+}
+
+TEST_CASE("what another process hides is said, and not guessed") {
+    // A server that hides what it does, as one of another user would, but for root: without root's right to see it.
+    int told[2];
+    REQUIRE(pipe2(told, O_CLOEXEC) == 0);
+    const pid_t secretive = fork_child([&] {
+        prctl(PR_SET_DUMPABLE, 0);
+        net::Socket listener(AF_INET, SOCK_STREAM);
+        listener.bind(loopback(0));
+        listener.listen(5);
+        const int port = listener.port();
+        if (write(told[1], &port, sizeof port) == sizeof port) pause();
+    });
+    int port = 0;
+    CHECK(read(told[0], &port, sizeof port) == sizeof port);
+    for (const int fd : told) close(fd);
+    const auto as_stranger = [](std::vector<std::string> arguments) {
+        Program program = xray_with(std::move(arguments));
+        const std::vector<std::string> drop = {"setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"};
+        if (getuid() == 0) program.command.insert(program.command.begin(), drop.begin(), drop.end());
+        return program;
+    };
+    const std::string user = std::to_string(getuid());
+    const Ended by_port(as_stranger({"--once", std::to_string(port)}));
+    CHECK(by_port.out == "a process of user " + user + " listens on " + address(port) + "   queue 0 of 5\n" +
+                             "  what it does is hidden: look as user " + user + ", or as root\n");
+    CHECK(by_port.fate == "exited with 0");
+    const Ended by_pid(as_stranger({"--once", std::to_string(secretive)}));
+    CHECK(by_pid.out.find("blocked, in a call that is hidden   SIGCHLD: default, 0 pending") != std::string::npos);
+    CHECK(by_pid.out.find("  descriptors: hidden, it belongs to another user\n") != std::string::npos);
+    const Ended as_json(as_stranger({"--json", std::to_string(port)}));
+    CHECK(nlohmann::json::parse(as_json.out)["hidden_listener"]["address"] == address(port));
+    CHECK(nlohmann::json::parse(as_json.out)["server"] == nullptr);
+    kill(secretive, SIGKILL);
+    waitpid(secretive, nullptr, 0);
+}
+
+// ---- what it prints -------------------------------------------------------------------------------
+
+TEST_CASE("--once prints the picture") {
+    Watched watched(built("step_d"));
+    Server& server = watched.server;
+    INFO(server.describe());
+    Client& client = watched.hold();
+    client.ask();
+    CHECK(watched.teaches({"leftover-copy", "zombies"}));
+    const Ended once(xray_with({"--once", std::to_string(server.port())}));
+    const std::string ours = std::to_string(server.pid());
+    const std::string keeper = std::to_string(proc::process(server.pid())->ppid);
+    const std::string child = std::to_string(server.zombies().at(0).pid);
+    const std::string begin = "step_d   pid " + ours + "   parent " + keeper +
+                              " keeper   blocked in accept()   queue 0 of 5   SIGCHLD: default, 0 pending\n"
+                              "  descriptors 5 of " +
+                              std::to_string(proc::limits(server.pid()).descriptors) + "   processes of user " +
+                              std::to_string(getuid()) + ": ";
+    const std::string end =
+        "\n  0 /dev/null   1 /memfd:stdout (deleted)   2 /memfd:stderr (deleted)\n"
+        "  3 listening on " +
+        address(server.port()) + "\n  4 " + address(server.port()) + " <-> " + address(client.port()) +
+        "   ESTABLISHED   the client waits: this copy keeps the connection open\n  " + child +
+        "  zombie, exited with 0, waits for its parent to wait()\n"
+        "  > Connections that nobody serves and that do not end: 1. ";
+    CHECK(once.out.substr(0, begin.size()) == begin);
+    CHECK_MESSAGE(once.out.find(end) != std::string::npos, once.out, "\nlacks:\n", end);
+    CHECK(once.out.find("\n    look up: the server that does not close duplicate descriptors, webserver3d.py\n") !=
+          std::string::npos);
+    CHECK(once.err == "");
+    CHECK(once.fate == "exited with 0");
+}
+
+TEST_CASE("--json says the same") {
+    Watched watched(built("step_d"));
+    Server& server = watched.server;
+    INFO(server.describe());
+    Client& client = watched.hold();
+    client.ask();
+    CHECK(watched.teaches({"leftover-copy", "zombies"}));
+    const Client queued = [&] {
+        server.signal(SIGSTOP);
+        CHECK_EVENTUALLY(server, server.is_stopped());
+        return Client(server.port());
+    }();
+    const Ended printed(xray_with({"--json", std::to_string(server.port())}));
+    CHECK(printed.fate == "exited with 0");
+    const nlohmann::json seen = nlohmann::json::parse(printed.out);
+    const nlohmann::json& one = seen["server"];
+    CHECK(one["pid"] == server.pid());
+    CHECK(one["user"] == getuid());
+    CHECK(one["sigchld"] ==
+          nlohmann::json::parse(R"({"disposition":"default","restarts_calls":null,"blocked":false,"pending":false})"));
+    CHECK(one["descriptors"]["used"] == 5);
+    CHECK(one["descriptors"]["limit"] == proc::limits(server.pid()).descriptors);
+    CHECK(one["processes_of_user"]["used"] >= 3);
+    CHECK(one["listening"][0]["address"] == address(server.port()));
+    CHECK(one["listening"][0]["queue"] == 1);
+    CHECK(one["listening"][0]["limit"] == 5);
+    CHECK(one["listening"][0]["clients"][0] == address(queued.port()));
+    CHECK(one["processes"][0]["state"] == "T");
+    CHECK(one["processes"][0]["blocked_in"] == nullptr);
+    const nlohmann::json& kept = one["processes"][0]["descriptors"][4];
+    CHECK(kept["number"] == 4);
+    CHECK(kept["holders"] == 1);
+    CHECK(kept["tcp"]["peer"] == address(client.port()));
+    CHECK(kept["tcp"]["state"] == "ESTABLISHED");
+    CHECK(one["processes"][1]["parent"] == server.pid());
+    CHECK(one["processes"][1]["status"]["exited"] == 0);
+    CHECK(seen["lessons"][0]["id"] == "queue-behind-stop");
+    CHECK(seen["hidden_listener"] == nullptr);
+}
+
+TEST_CASE("nothing listens: exit status 1") {
+    net::Socket listener(AF_INET, SOCK_STREAM);
+    listener.bind(loopback(0));  // bound, but it does not listen: nobody else can
+    const std::string port = std::to_string(listener.port());
+    const Ended once(xray_with({"--once", port}));
+    CHECK(once.out == "");
+    CHECK(once.err == "xray: nothing listens on port or pid " + port + "\n");
+    CHECK(once.fate == "exited with 1");
+    const Ended as_json(xray_with({port, "--json"}));
+    CHECK(nlohmann::json::parse(as_json.out)["server"] == nullptr);
+    CHECK(as_json.fate == "exited with 1");
+    const Ended named(xray_with({"--once", "--name", "nobody\x1b[2J"}));
+    CHECK(named.err == "xray: nothing listens on a program named nobody?[2J\n");
+    CHECK(named.fate == "exited with 1");
+}
+
+TEST_CASE("--help explains, bad usage is refused") {
+    const Ended help(xray_with({"--help"}));
+    CHECK(help.out.starts_with("usage: xray [PORT | PID | --name NAME] [--once | --json | --log] [--help]\n"));
+    CHECK(help.out.find("--log        print a line for each change") != std::string::npos);
+    CHECK(help.fate == "exited with 0");
+    for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{{"--unknown"},
+                                                                                           {"--name"},
+                                                                                           {"--once", "--log"},
+                                                                                           {"x"},
+                                                                                           {"80x"},
+                                                                                           {"0"},
+                                                                                           {"-1"},
+                                                                                           {""},
+                                                                                           {"99999999999"},
+                                                                                           {"1", "2"},
+                                                                                           {"1", "--name", "x"},
+                                                                                           {"--name", ""}}) {
+        const Ended refused(xray_with(arguments));
+        CHECK(refused.err == "xray: usage: xray [PORT | PID | --name NAME] [--once | --json | --log] [--help]\n");
+        CHECK(refused.out == "");
+        CHECK(refused.fate == "exited with 2");
+    }
+    const Ended no_terminal(xray_with({}));
+    CHECK(no_terminal.err == "xray: this is no terminal: use --once, --json or --log\n");
+    CHECK(no_terminal.fate == "exited with 2");
+}
+
+TEST_CASE("--log tells what happens, in order and with the time") {
+    Server server(built("step_c").with("SLEEP", "0"));
+    INFO(server.describe());
+    Process log(xray_with({"--log", std::to_string(server.port())}));
+    INFO(log.out());
+    const auto logs = [&](const std::string& line) {
+        return log.until([&] { return log.out().find(' ' + line + '\n') != std::string::npos; });
+    };
+    const std::string parent = std::to_string(server.pid());
+    CHECK(logs(parent + " step_c listens on " + address(server.port())));
+    Client client(server.port());
+    CHECK_EVENTUALLY(server, server.children().size() == 1 && server.waits_in_accept());
+    const std::string child = std::to_string(server.children().at(0).pid);
+    CHECK(logs(parent + " accepts " + address(client.port()) + " as 4"));
+    CHECK(logs(child + " fork, child of " + parent));
+    CHECK(logs(child + " closes its copy of 3"));
+    CHECK(logs(parent + " closes its copy of 4"));
+    client.ask();
+    CHECK(logs(child + " exits 0: zombie"));
+    server.signal(SIGSTOP);
+    CHECK(logs(parent + " is stopped"));
+    const Client queued(server.port());
+    CHECK(logs(parent + " has 1 in its accept queue, of 5"));
+    server.signal(SIGCONT);
+    CHECK(logs(parent + " goes on"));
+    server.signal(SIGKILL);
+    CHECK(logs(parent + (kernel_tells_fates() ? " was killed by signal 9 (Killed): the server is gone"
+                                              : " exits, exit status not visible: the server is gone")));
+    double last = 0;
+    std::istringstream lines(log.out());
+    for (std::string line; std::getline(lines, line);) {
+        REQUIRE(line.size() > 7);
+        CHECK(line[0] == '+');
+        const double time = std::atof(line.c_str() + 1);
+        CHECK(time >= last);
+        last = time;
+    }
+    CHECK(log.out().find("fork, child of") < log.out().find("exits 0: zombie"));
+}
+
+TEST_CASE("--log tells of one signal for two children, and who is reaped") {
+    Watched watched(built("step_f"));
+    Server& server = watched.server;
+    INFO(server.describe());
+    Process log(xray_with({"--log", std::to_string(server.port())}));
+    const auto logs = [&](const std::string& line) {
+        return log.until([&] { return log.out().find(' ' + line) != std::string::npos; });
+    };
+    CHECK(logs(std::to_string(server.pid()) + " step_f listens"));
+    let_eight_exit_together(watched);
+    CHECK(logs(std::to_string(server.pid()) + " SIGCHLD is pending\n"));
+    CHECK(logs("> 8 children have exited, and one SIGCHLD is pending"));
+    server.signal(SIGCONT);
+    CHECK(logs(std::to_string(server.pid()) + " SIGCHLD is delivered\n"));
+    CHECK(logs("> Zombies though SIGCHLD is handled: 7."));
+    CHECK(count_in(log.out(), std::to_string(server.pid()) + " reaps ") == 1);
+}
+
+TEST_CASE("it waits for a server that is not there yet") {
+    net::Socket listener(AF_INET, SOCK_STREAM);
+    listener.bind(loopback(0));
+    Process log(xray_with({"--log", std::to_string(listener.port())}));
+    CHECK(log.until([&] { return log.out().find("nothing listens on port") != std::string::npos; }));
+    listener.listen(7);
+    CHECK(log.until([&] {
+        return log.out().find(std::to_string(getpid()) + " run_tests listens on " + address(listener.port())) !=
+               std::string::npos;
+    }));
+}
+
+// ---- the drawing ----------------------------------------------------------------------------------
+
+TEST_CASE("it draws at every size: what does not fit is summed up") {
+    Watched watched(built("step_d"));
+    Server& server = watched.server;
+    INFO(server.describe());
+    for (int i = 0; i < 30; ++i) watched.hold();
+    for (const Client& client : watched.clients) client.ask();
+    CHECK_EVENTUALLY(server, server.zombies().size() == 30 && server.waits_in_accept());
+    const std::string first = "step_d   pid " + std::to_string(server.pid());
+    const Program program = xray_with({std::to_string(server.port())});
+    struct Expected {
+        int rows, columns;
+        bool is_whole;
+    };
+    for (const auto& [rows, columns, is_whole] :
+         {Expected{24, 80, false}, {10, 40, false}, {60, 200, false}, {90, 200, true}}) {
+        Terminal terminal(rows, columns, program);
+        CHECK(terminal.until_shows("q quits"));
+        INFO(terminal.text());
+        CHECK(terminal.row(0).starts_with(first));
+        CHECK(terminal.row(rows - 1) == "port or pid " + std::to_string(server.port()) + "   q quits");
+        CHECK((terminal.row(0).find("SIGCHLD: default, 0 pending") != std::string::npos) == (columns == 200));
+        CHECK(terminal.text().find("> Connections that nobody serves") != std::string::npos);
+        const std::size_t zombies = count_in(terminal.text(), "  zombie, exited with 0");
+        const std::size_t sum = terminal.text().find(" more zombies\n");
+        CHECK((sum == std::string::npos) == is_whole);
+        std::size_t more = 0;
+        if (!is_whole)
+            more = std::stoul(terminal.text().substr(terminal.text().rfind("… and ", sum) + std::strlen("… and ")));
+        CHECK(zombies + more == 30);
+    }
+}
+
+TEST_CASE("it follows the size of the window") {
+    Server server(built("step_a"));
+    Terminal terminal(24, 80, xray_with({std::to_string(server.port())}));
+    CHECK(terminal.until_shows("q quits"));
+    CHECK(terminal.row(0).ends_with("queue 0 of 5"));
+    terminal.resize(10, 40);
+    CHECK(terminal.until([&] {
+        return terminal.row(9).ends_with("q quits") && terminal.row(1) == "  blocked in accept()   queue 0 of 5";
+    }));
+    terminal.resize(60, 200);
+    CHECK(terminal.until([&] {
+        return terminal.row(59).ends_with("q quits") && terminal.row(0).ends_with("SIGCHLD: default, 0 pending");
+    }));
+    CHECK(terminal.row(9) == "");
+}
+
+TEST_CASE("it shows what changes") {
+    Watched watched(built("step_d"));
+    INFO(watched.server.describe());
+    Terminal terminal(24, 80, xray_with({std::to_string(watched.server.port())}));
+    CHECK(terminal.until_shows("blocked in accept()"));
+    Client& client = watched.hold();
+    CHECK(terminal.until_shows(" <-> " + address(client.port()) + "   ESTABLISHED   2 copies"));
+    client.ask();
+    CHECK(terminal.until_shows("zombie, exited with 0, waits for its parent to wait()"));
+    watched.server.signal(SIGKILL);
+    CHECK(terminal.until_shows("nothing listens on port or pid " + std::to_string(watched.server.port())));
+    CHECK(terminal.row(0).starts_with("step_d   pid " + std::to_string(watched.server.pid())));
+    CHECK(terminal.row(0).find(kernel_tells_fates() ? "was killed by signal 9 (Killed) at "
+                                                    : "exit status not visible at ") != std::string::npos);
+}
+
+TEST_CASE("colours tell states, unless NO_COLOR is set") {
+    Watched watched(built("step_d"));
+    watched.hold().ask();
+    CHECK(watched.teaches({"leftover-copy", "zombies"}));
+    const Program program = xray_with({std::to_string(watched.server.port())});
+    const auto colors_of = [](const Program& xray) {
+        Terminal terminal(24, 80, xray);
+        CHECK(terminal.until_shows("q quits"));
+        std::vector<int> colors;
+        for (int row = 0; row < 24; ++row) {
+            if (terminal.row(row).find("zombie, exited with 0") == std::string::npos) continue;
+            const VTermColor color = terminal.first_cell(row).fg;
+            colors.push_back(VTERM_COLOR_IS_DEFAULT_FG(&color) ? -1
+                             : VTERM_COLOR_IS_INDEXED(&color)  ? color.indexed.idx
+                                                               : 999);
+        }
+        return colors;
+    };
+    CHECK(colors_of(program) == std::vector<int>{1});  // red
+    CHECK(colors_of(program.with("NO_COLOR", "")) == std::vector<int>{1});
+    CHECK(colors_of(program.with("NO_COLOR", "1")) == std::vector<int>{-1});
+}
+
+TEST_CASE("it leaves the terminal as it was") {
+    Server server(built("step_a"));
+    const Program program = xray_with({std::to_string(server.port())});
+    struct Expected {
+        const char* keys;
+        int signal;
+        int status;
+    };
+    for (const auto& [keys, signal, status] :
+         {Expected{"q", 0, 0}, {"\x03", 0, 0}, {"", SIGTERM, SIGTERM}, {"", SIGINT, 0}, {"", SIGHUP, SIGHUP}}) {
+        Terminal terminal(24, 80, program);
+        CHECK(terminal.until_shows("blocked in accept()"));
+        CHECK(terminal.text().find("before") == std::string::npos);
+        CHECK_FALSE(terminal.is_restored());
+        if (signal != 0) kill(terminal.pid(), signal);
+        else terminal.type(keys);
+        CHECK(terminal.until_ended() == status);
+        CHECK(terminal.is_restored());
+        CHECK(terminal.row(0) == "before");
+        CHECK(terminal.text().find("accept") == std::string::npos);
+    }
+}
+
+TEST_CASE("a terminal without UTF-8 gets three dots") {
+    Watched watched(built("step_d"));
+    for (int i = 0; i < 6; ++i) watched.hold();
+    Terminal terminal(10, 80, xray_with({std::to_string(watched.server.port())}).with("LC_ALL", "C"));
+    CHECK(terminal.until_shows("q quits"));
+    CHECK(terminal.text().find("  ... and ") != std::string::npos);
+}
+
+// ---- what it costs --------------------------------------------------------------------------------
+
+TEST_CASE("it takes less than 2% of a core at 200 processes") {
+    Watched watched(built("step_c").with("SLEEP", "600"));
+    Server& server = watched.server;
+    INFO(server.describe());
+    for (int i = 0; i < 200; ++i) {
+        watched.clients.emplace_back(server.port()).ask();
+        CHECK_EVENTUALLY(server, server.children().size() == watched.clients.size());
+    }
+    Process log(xray_with({"--log", std::to_string(server.port())}));
+    CHECK(log.until([&] { return log.out().find("200 processes are below it") != std::string::npos; }));
+    const auto used = [&] { return std::atof(proc::run_count(log.pid()).c_str()) / 1e9; };
+    const auto start = std::chrono::steady_clock::now();
+    const double before = used();
+    CHECK(log.until([&] {
+        const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+        return passed.count() >= 1.5 && used() - before < 0.02 * passed.count();
+    }));
+}

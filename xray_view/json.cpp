@@ -1,0 +1,105 @@
+#include "json.hpp"
+
+#include <sys/wait.h>
+
+#include <nlohmann/json.hpp>
+
+#include "lessons.hpp"
+
+namespace xray {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// null for nothing; {"exited": 0} or {"killed_by": 9}.
+Json status_of(const std::optional<int>& status) {
+    if (!status) return nullptr;
+    return WIFEXITED(*status) ? Json{{"exited", WEXITSTATUS(*status)}} : Json{{"killed_by", WTERMSIG(*status)}};
+}
+
+Json limit(std::size_t used, rlim_t most) {
+    return {{"used", used}, {"limit", most == RLIM_INFINITY ? Json(nullptr) : Json(most)}};
+}
+
+Json descriptor_of(const Server& server, const Process& holder, const proc::Descriptor& descriptor) {
+    Json one = {{"number", descriptor.number}, {"target", printable(descriptor.target)}};
+    if (descriptor.is_socket()) {
+        one["socket"] = descriptor.inode;
+        one["holders"] = server.holders(descriptor.inode);
+    }
+    if (const auto* const socket = server.listening_socket(descriptor.inode)) {
+        one["tcp"] = {{"state", "LISTEN"}, {"local", socket->address}};
+    } else if (const auto* const connection = server.connection(descriptor.inode)) {
+        one["tcp"] = {{"state", proc::tcp_state_name(connection->state)},
+                      {"local", connection->address},
+                      {"peer", connection->peer},
+                      {"unread", connection->unread},
+                      {"leftover", server.is_leftover(holder, *connection)}};
+    }
+    return one;
+}
+
+Json process_of(const Server& server, const Process& process) {
+    Json one = {{"pid", process.head.pid},
+                {"parent", process.head.ppid},
+                {"name", process.head.name},
+                {"state", std::string(1, process.head.state)},
+                {"blocked_in", process.call.empty() ? Json(nullptr) : Json(printable(process.call))},
+                {"status", status_of(process.head.exit_status)},
+                {"hidden", process.is_hidden},
+                {"descriptors", Json::array()}};
+    for (const proc::Descriptor& descriptor : process.descriptors) {
+        one["descriptors"].push_back(descriptor_of(server, process, descriptor));
+    }
+    return one;
+}
+
+Json signal_of(const proc::SignalState& state) {
+    const char* const dispositions[] = {"default", "ignored", "handled"};
+    return {{"disposition", dispositions[static_cast<int>(state.disposition)]},
+            {"restarts_calls", nullptr},  // the kernel does not tell
+            {"blocked", state.blocked},
+            {"pending", state.pending}};
+}
+
+Json server_of(const Server& server) {
+    Json object = {{"pid", server.itself().head.pid},
+                   {"user", server.user},
+                   {"sigchld", signal_of(server.child_signal)},
+                   {"descriptors", limit(server.itself().descriptors.size(), server.limits.descriptors)},
+                   {"processes_of_user",
+                    limit(server.processes_of_user, server.user == 0 ? RLIM_INFINITY : server.limits.processes)},
+                   {"listening", Json::array()},
+                   {"processes", Json::array()}};
+    for (const proc::ListeningSocket& one : server.listening) {
+        Json clients = Json::array();
+        for (const proc::TcpSocket& client : server.queue) {
+            if (client.port == one.port) clients.push_back(client.peer);
+        }
+        object["listening"].push_back({{"socket", one.inode},
+                                       {"address", one.address},
+                                       {"queue", one.queued},
+                                       {"limit", one.backlog},
+                                       {"clients", clients}});
+    }
+    for (const Process& one : server.processes) object["processes"].push_back(process_of(server, one));
+    return object;
+}
+
+}  // namespace
+
+std::string json(const Sight& sight) {
+    Json object = {{"server", nullptr}, {"hidden_listener", nullptr}, {"lessons", Json::array()}};
+    if (sight.server) object["server"] = server_of(*sight.server);
+    if (sight.stranger)
+        object["hidden_listener"] = {{"user", sight.stranger->user},
+                                     {"address", sight.stranger->address},
+                                     {"queue", sight.stranger->queued},
+                                     {"limit", sight.stranger->backlog}};
+    for (const Lesson& one : lessons(sight)) {
+        object["lessons"].push_back({{"id", one.id}, {"text", one.text}, {"look_up", one.look_up}});
+    }
+    return object.dump(2);
+}
+
+}  // namespace xray

@@ -1,0 +1,13 @@
+// What is seen, for programs: xray_view/README.md describes the object.
+#pragma once
+
+#include <string>
+
+#include "model.hpp"
+
+namespace xray {
+
+/// One JSON object, over several lines, without a newline at its end.
+std::string json(const Sight& sight);
+
+}  // namespace xray

@@ -1,0 +1,195 @@
+#include "lessons.hpp"
+
+#include <netinet/tcp.h>
+
+#include <algorithm>
+
+namespace xray {
+namespace {
+
+using Processes = std::vector<Process>;
+
+template <class Condition> std::size_t count_if(const Processes& processes, Condition condition) {
+    return static_cast<std::size_t>(std::count_if(processes.begin(), processes.end(), condition));
+}
+
+// ---- the states: how often each is there to be seen -----------------------------------------------
+
+std::size_t queued(const Server& server) {
+    std::size_t sum = 0;
+    for (const proc::ListeningSocket& one : server.listening) sum += one.queued;
+    return sum;
+}
+
+std::size_t queued_behind_a_client(const Server& server) { return server.itself().receives() ? queued(server) : 0; }
+std::size_t queued_behind_a_sleep(const Server& server) { return server.itself().sleeps() ? queued(server) : 0; }
+std::size_t queued_behind_a_stop(const Server& server) { return server.itself().is_stopped() ? queued(server) : 0; }
+
+std::size_t leftover_copies(const Server& server) {
+    return static_cast<std::size_t>(
+        std::count_if(server.connections.begin(), server.connections.end(), [&](const proc::TcpSocket& one) {
+            return server.itself().holds(one.inode) && server.is_leftover(server.itself(), one);
+        }));
+}
+
+/// Connections that a child serves while the parent, in accept again, has kept its copy.
+std::size_t kept_copies(const Server& server) {
+    const Process& parent = server.itself();
+    if (!parent.accepts() || parent.head.threads > 1) return 0;
+    return static_cast<std::size_t>(std::count_if(
+        server.connections.begin(), server.connections.end(),
+        [&](const proc::TcpSocket& one) { return parent.holds(one.inode) && server.holders(one.inode) > 1; }));
+}
+
+/// Children that serve a client and have a copy of a listening socket, for which they have no use. (One that was forked
+/// just now and is not blocked in anything yet may still close it.)
+std::size_t children_that_could_accept(const Server& server) {
+    return count_if(server.processes, [&](const Process& one) {
+        return one.depth > 0 && (one.receives() || one.sleeps()) &&
+               std::any_of(server.listening.begin(), server.listening.end(),
+                           [&](const auto& socket) {
+                               return one.holds(socket.inode) && server.itself().holds(socket.inode);
+                           }) &&
+               std::any_of(server.connections.begin(), server.connections.end(),
+                           [&](const auto& socket) { return one.holds(socket.inode); });
+    });
+}
+
+bool handles(const Server& server) { return server.child_signal.disposition == proc::Disposition::handled; }
+
+std::size_t announced_once(const Server& server) {
+    return server.child_signal.pending && server.zombies() > 1 ? server.zombies() : 0;
+}
+std::size_t nobody_waits(const Server& server) { return handles(server) ? 0 : server.zombies(); }
+std::size_t missed(const Server& server) {
+    return handles(server) && !server.child_signal.pending && server.itself().accepts() ? server.zombies() : 0;
+}
+
+std::size_t served_by_children(const Server& server) {
+    if (!server.itself().accepts()) return 0;
+    return count_if(server.processes, [&](const Process& one) {
+        return one.depth > 0 &&
+               std::any_of(server.connections.begin(), server.connections.end(), [&](const auto& socket) {
+                   return one.holds(socket.inode) && !server.itself().holds(socket.inode);
+               });
+    });
+}
+
+std::size_t descriptors_run_out(const Server& server) {
+    const std::size_t used = server.itself().descriptors.size();
+    return fill_of(used, server.limits.descriptors) == Fill::nearly_full ? used : 0;
+}
+std::size_t processes_run_out(const Server& server) {
+    const bool is_limited =
+        server.user != 0 && fill_of(server.processes_of_user, server.limits.processes) == Fill::nearly_full;
+    return is_limited ? server.processes_of_user : 0;
+}
+
+// ---- the table -----------------------------------------------------------------------------------
+
+/// {n} stands for how many there are, {call} for the system call that the server is blocked in.
+struct Explanation {
+    const char* id;
+    std::size_t (*count)(const Server&);
+    const char* text;
+    const char* look_up;
+};
+
+constexpr const char* ITERATIVE = "the iterative server, webserver3a.py";
+constexpr const char* SLEEP = "the iterative server with a sleep, webserver3b.py";
+constexpr const char* CONCURRENT = "the concurrent server, webserver3c.py";
+constexpr const char* NO_CLOSE = "the server that does not close duplicate descriptors, webserver3d.py";
+constexpr const char* HANDLER = "the server with a SIGCHLD handler, webserver3e.py";
+constexpr const char* RESTART = "the server that restarts accept and leaves zombies, webserver3f.py";
+
+const Explanation EXPLANATIONS[] = {
+    {"queue-behind-client", queued_behind_a_client,
+     "Nobody accepts: the kernel has connected {n} more, but the server is blocked in {call}() until the client before "
+     "them speaks. They wait in the accept queue.",
+     ITERATIVE},
+    {"queue-behind-sleep", queued_behind_a_sleep,
+     "Nobody accepts: the kernel has connected {n} more, but the server sleeps. They wait in the accept queue.", SLEEP},
+    {"queue-behind-stop", queued_behind_a_stop,
+     "Nobody accepts: the kernel has connected {n} more, but the server is stopped. They wait in the accept queue.",
+     SLEEP},
+    {"leftover-copy", leftover_copies,
+     "Connections that nobody serves and that do not end: {n}. The child that served them has closed its copy, but a "
+     "connection ends with its last descriptor, and the parent has kept one.",
+     NO_CLOSE},
+    {"kept-copy", kept_copies,
+     "Connections with a copy too many: {n}. fork has copied the descriptor; when the child closes its own, the "
+     "parent's will keep the connection open.",
+     NO_CLOSE},
+    {"descriptors-run-out", descriptors_run_out,
+     "{n} descriptors are open, and few more are allowed: then accept fails (Too many open files).", NO_CLOSE},
+    {"processes-run-out", processes_run_out,
+     "The user has {n} processes, zombies included, and few more are allowed: then fork fails (Resource temporarily "
+     "unavailable).",
+     NO_CLOSE},
+    {"one-signal", announced_once,
+     "{n} children have exited, and one SIGCHLD is pending: signals do not queue. A handler that waits for one child "
+     "leaves the others zombies.",
+     RESTART},
+    {"missed-children", missed,
+     "Zombies though SIGCHLD is handled: {n}. Children that exit together are announced by a single signal; who waits "
+     "for one of them then misses the others.",
+     RESTART},
+    {"zombies", nobody_waits,
+     "Zombies: {n}. They have exited, but their parent has not waited for them: the kernel keeps how each has ended, "
+     "and "
+     "its pid, until it does.",
+     NO_CLOSE},
+    {"child-could-accept", children_that_could_accept,
+     "Children that have kept a copy of the listening socket: {n}. As long as one of them lives, clients can connect, "
+     "even when the parent is gone.",
+     CONCURRENT},
+    {"concurrent", served_by_children,
+     "Clients that are served by a child of their own: {n}. The parent has closed its copy of their connections and is "
+     "free to accept the next.",
+     CONCURRENT},
+};
+
+constexpr const char* INTERRUPTED =
+    "The server was blocked in accept() when a child exited and its handler for SIGCHLD ran; then the server ended "
+    "with "
+    "an error. Unless a handler restarts calls (SA_RESTART), it interrupts accept, which fails (EINTR).";
+constexpr const char* ORPHANS =
+    "Children that the server has left at work: {n}. They are orphans: init, or who has taken its place, is their "
+    "parent now.";
+
+// What stands beside the thing itself.
+constexpr const char* CLIENT_WAITS = "the client waits: this copy keeps the connection open";
+constexpr const char* CLIENT_HAS_LEFT = "the client has hung up: this copy is all that is left";
+constexpr const char* ZOMBIE_WAITS = "waits for its parent to wait()";
+
+std::string fill_in(std::string text, const std::string& key, const std::string& value) {
+    const std::size_t at = text.find(key);
+    return at == std::string::npos ? text : text.replace(at, key.size(), value);
+}
+
+}  // namespace
+
+std::vector<Lesson> lessons(const Sight& sight) {
+    std::vector<Lesson> found;
+    if (sight.death && sight.death->was_interrupted) found.push_back({"interrupted-accept", INTERRUPTED, HANDLER});
+    if (sight.death && sight.death->orphans > 0) {
+        found.push_back({"orphans", fill_in(ORPHANS, "{n}", std::to_string(sight.death->orphans)), CONCURRENT});
+    }
+    if (!sight.server) return found;
+    for (const Explanation& one : EXPLANATIONS) {
+        const std::size_t count = one.count(*sight.server);
+        if (count == 0) continue;
+        const std::string text = fill_in(one.text, "{n}", std::to_string(count));
+        found.push_back({one.id, fill_in(text, "{call}", sight.server->itself().call), one.look_up});
+    }
+    return found;
+}
+
+std::string note_on(const Server& server, const Process& holder, const proc::TcpSocket& connection) {
+    if (!server.is_leftover(holder, connection)) return "";
+    return connection.state == TCP_ESTABLISHED ? CLIENT_WAITS : CLIENT_HAS_LEFT;
+}
+
+std::string note_on(const Process& process) { return process.head.is_zombie() ? ZOMBIE_WAITS : ""; }
+
+}  // namespace xray

@@ -1,0 +1,73 @@
+#include "model.hpp"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace xray {
+namespace {
+
+template <class Sockets> auto find_socket(const Sockets& sockets, std::uint64_t inode) {
+    const auto found =
+        std::find_if(sockets.begin(), sockets.end(), [&](const auto& one) { return one.inode == inode; });
+    return found == sockets.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+bool Process::holds(std::uint64_t inode) const {
+    return std::any_of(descriptors.begin(), descriptors.end(),
+                       [&](const proc::Descriptor& one) { return one.is_socket() && one.inode == inode; });
+}
+
+std::size_t Server::zombies() const {
+    return static_cast<std::size_t>(
+        std::count_if(processes.begin(), processes.end(), [](const Process& one) { return one.head.is_zombie(); }));
+}
+
+std::size_t Server::holders(std::uint64_t inode) const {
+    return static_cast<std::size_t>(
+        std::count_if(processes.begin(), processes.end(), [&](const Process& one) { return one.holds(inode); }));
+}
+
+const proc::ListeningSocket* Server::listening_socket(std::uint64_t inode) const {
+    return find_socket(listening, inode);
+}
+
+const proc::TcpSocket* Server::connection(std::uint64_t inode) const { return find_socket(connections, inode); }
+
+bool Server::is_leftover(const Process& holder, const proc::TcpSocket& connection) const {
+    return holder.accepts() && holder.head.threads <= 1 && holders(connection.inode) == 1;
+}
+
+Fill fill_of(std::size_t used, rlim_t limit) {
+    if (limit == RLIM_INFINITY || used < limit - limit / 4) return Fill::low;
+    return used < limit - limit / 10 ? Fill::high : Fill::nearly_full;
+}
+
+std::string fate(const std::optional<int>& status) {
+    if (!status) return "exit status not visible";
+    if (WIFEXITED(*status)) return "exited with " + std::to_string(WEXITSTATUS(*status));
+    const int number = WTERMSIG(*status);
+    return "was killed by signal " + std::to_string(number) + " (" + strsignal(number) + ')';
+}
+
+std::string kind_of(const proc::Descriptor& descriptor) {
+    const std::string& target = descriptor.target;
+    if (target.starts_with("/dev/pts/") || target.starts_with("/dev/tty") || target == "/dev/console")
+        return "terminal";
+    if (target.starts_with("pipe:")) return "pipe";
+    if (descriptor.is_socket()) return "socket without a TCP connection";
+    if (target.starts_with("anon_inode:")) return printable(target.substr(std::strlen("anon_inode:")));
+    return printable(target);
+}
+
+std::string printable(std::string text) {
+    for (char& byte : text) {
+        if (byte < ' ' || byte > '~') byte = '?';
+    }
+    return text;
+}
+
+}  // namespace xray

@@ -1,0 +1,97 @@
+#include "screen.hpp"
+
+#include <langinfo.h>
+#include <ncurses.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <clocale>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+
+namespace xray {
+namespace {
+
+short color_of(Style style) {
+    switch (style) {
+        case Style::good:
+            return COLOR_GREEN;
+        case Style::warning:
+            return COLOR_YELLOW;
+        case Style::alarm:
+            return COLOR_RED;
+        case Style::lesson:
+            return COLOR_CYAN;
+        default:
+            return -1;  // the terminal's own
+    }
+}
+
+constexpr Style STYLES[] = {Style::plain,   Style::title, Style::quiet, Style::good,
+                            Style::warning, Style::alarm, Style::lesson};
+
+short pair_of(Style style) { return static_cast<short>(static_cast<int>(style) + 1); }
+
+bool wants_colors() {
+    const char* const no_color = std::getenv("NO_COLOR");
+    return !(no_color && *no_color);
+}
+
+}  // namespace
+
+Screen::Screen() : terminal_(nullptr), is_utf8_(false) {
+    std::setlocale(LC_ALL, "");
+    is_utf8_ = std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    terminal_ = newterm(nullptr, stdout, stdin);
+    if (!terminal_) throw std::runtime_error("the terminal is unknown: set TERM, or use --once");
+    cbreak();
+    noecho();
+    curs_set(0);
+    nodelay(stdscr, TRUE);
+    if (!wants_colors() || start_color() == ERR || !has_colors()) return;
+    use_default_colors();
+    has_colors_ = true;
+    for (const Style style : STYLES) init_pair(pair_of(style), color_of(style), -1);
+}
+
+Screen::~Screen() {
+    endwin();
+    delscreen(terminal_);
+}
+
+Size Screen::size() const { return {static_cast<std::size_t>(LINES), static_cast<std::size_t>(COLS)}; }
+
+void Screen::follow_window_size() {
+    winsize window = {};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_row > 0 && window.ws_col > 0) {
+        resizeterm(window.ws_row, window.ws_col);
+        clearok(stdscr, TRUE);
+    }
+}
+
+void Screen::draw(const Lines& lines, const std::string& footer) {
+    erase();
+    int row = 0;
+    for (const Line& line : lines) {
+        int column = static_cast<int>(line.indent);
+        for (const Segment& segment : line.segments) {
+            std::string text = segment.text;
+            if (const std::size_t dots = text.find("…"); !is_utf8_ && dots != std::string::npos) {
+                text.replace(dots, std::strlen("…"), "...");
+            }
+            const bool is_bold = segment.style == Style::title || segment.style == Style::lesson;
+            attr_set(is_bold ? A_BOLD : A_NORMAL, has_colors_ ? pair_of(segment.style) : short{0}, nullptr);
+            mvaddstr(row, column, text.c_str());
+            column = getcurx(stdscr) + 3;
+        }
+        ++row;
+    }
+    attr_set(A_NORMAL, 0, nullptr);
+    mvaddnstr(LINES - 1, 0, footer.c_str(), COLS - 1);
+    refresh();
+}
+
+int Screen::key() { return getch(); }
+
+}  // namespace xray

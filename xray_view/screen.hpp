@@ -1,0 +1,38 @@
+// The terminal: shows lines in colour, and is as it was before when this is over.
+#pragma once
+
+#include <string>
+
+#include "picture.hpp"
+
+// ncurses.h is full of macros: it stays in screen.cpp.
+struct screen;
+
+namespace xray {
+
+/// The whole terminal that is standard input and output. Colours, unless NO_COLOR is set and not empty
+/// (no-color.org), or the terminal has none.
+class Screen {
+public:
+    /// Throws std::runtime_error when the terminal (TERM) is unknown.
+    Screen();
+    Screen(const Screen&) = delete;
+    Screen& operator=(const Screen&) = delete;
+    ~Screen();
+
+    Size size() const;
+    void follow_window_size();  ///< after SIGWINCH
+
+    /// Shows the lines, and `footer` in the last line of the screen.
+    void draw(const Lines& lines, const std::string& footer);
+
+    /// A key that was pressed; -1: none.
+    int key();
+
+private:
+    screen* terminal_;
+    bool has_colors_ = false;
+    bool is_utf8_;
+};
+
+}  // namespace xray

@@ -1,0 +1,273 @@
+#include "watcher.hpp"
+
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <system_error>
+#include <tuple>
+
+namespace xray {
+namespace {
+
+using Listening = std::vector<proc::ListeningSocket>;
+
+/// How old what changes without any process of the server (its clients hang up, its user starts others) may be.
+constexpr std::chrono::milliseconds SOCKETS_STAY_FRESH{250};
+constexpr std::chrono::milliseconds COUNT_STAYS_FRESH{2000};
+
+bool listens(pid_t pid, const Listening& sockets) {
+    const std::vector<proc::Descriptor> descriptors = proc::descriptors(pid);
+    return std::any_of(descriptors.begin(), descriptors.end(), [&](const proc::Descriptor& descriptor) {
+        return std::any_of(sockets.begin(), sockets.end(), [&](const auto& socket) {
+            return descriptor.is_socket() && descriptor.inode == socket.inode;
+        });
+    });
+}
+
+/// The oldest process that listens on one of the sockets, of those that `fits` accepts: children that have a copy of
+/// the socket are younger. -1: none.
+template <class Fits> pid_t oldest_listener(const Listening& sockets, Fits fits) {
+    const proc::Process* oldest = nullptr;
+    const std::vector<proc::Process> all = proc::processes();
+    for (const proc::Process& one : all) {
+        if (oldest && std::tie(oldest->started, oldest->pid) < std::tie(one.started, one.pid)) continue;
+        if (listens(one.pid, sockets) && fits(one)) oldest = &one;  // in this order: fits may have to read its memory
+    }
+    return oldest ? oldest->pid : -1;
+}
+
+/// Any process that `fits` accepts and whose descriptors we may not see. -1: none.
+template <class Fits> pid_t any_hidden(Fits fits) {
+    for (const proc::Process& one : proc::processes()) {
+        if (!proc::is_readable(one.pid) && fits(one)) return one.pid;
+    }
+    return -1;
+}
+
+/// Whether the process is called so, or was started under this name, or runs a script that is called so.
+bool is_named(const proc::Process& process, const std::string& name) {
+    const std::vector<std::string> words = proc::command_line(process.pid);
+    return process.name == name.substr(0, 15) ||
+           std::any_of(words.begin(), words.begin() + std::min<std::ptrdiff_t>(2, std::ssize(words)),
+                       [&](const std::string& word) { return word.substr(word.rfind('/') + 1) == name; });
+}
+
+bool is_kernel_thread(pid_t pid) { return proc::command_line(pid).empty(); }
+
+/// Connected, but behind no descriptor yet: a socket that was closed leaves these states at once.
+bool is_unaccepted(const proc::TcpSocket& socket) {
+    return socket.inode == 0 && (socket.state == TCP_ESTABLISHED || socket.state == TCP_CLOSE_WAIT);
+}
+
+/// The kernel shows a child as a zombie a moment before it sends SIGCHLD to the parent, but does both under its lock on
+/// the process table, which waitid takes as well: after it, the signals of all zombies that we have seen are sent.
+void wait_for_signals_of_seen_zombies() {
+    siginfo_t ignored;
+    waitid(P_ALL, 0, &ignored, WEXITED | WNOHANG | WNOWAIT);
+}
+
+/// Whether the process is still there, and at work.
+bool is_alive(const proc::Process& process) {
+    const std::optional<proc::Process> now = proc::process(process.pid);
+    return now && !now->is_zombie() && now->started == process.started;
+}
+
+}  // namespace
+
+std::string Target::describe() const {
+    if (!name.empty()) return "a program named " + printable(name);
+    return (may_be_pid ? "port or pid " : "port ") + std::to_string(number);
+}
+
+Watcher::Watcher(Target target) : target_(std::move(target)), events_(epoll_create1(EPOLL_CLOEXEC)) {
+    if (events_ == -1) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+}
+
+Watcher::~Watcher() { close(events_); }
+
+const Sight& Watcher::look() {
+    epoll_event seen[64];
+    while (epoll_wait(events_, seen, 64, 0) == 64) {  // edge-triggered: reported once
+    }
+    sight_.ended.clear();
+    if (pid_ != -1) look_at_server();
+    if (pid_ == -1) {
+        find();
+        if (pid_ != -1) look_at_server();
+    }
+    return sight_;
+}
+
+void Watcher::find() {
+    Listening sockets = proc::listening_sockets();
+    sight_.stranger.reset();
+    if (!target_.name.empty()) {
+        const auto fits = [&](const proc::Process& one) { return is_named(one, target_.name); };
+        pid_ = oldest_listener(sockets, fits);
+        if (pid_ == -1) pid_ = any_hidden(fits);
+    } else {
+        Listening of_port;
+        std::copy_if(sockets.begin(), sockets.end(), std::back_inserter(of_port),
+                     [&](const auto& socket) { return socket.port == target_.number; });
+        if (!of_port.empty()) {
+            pid_ = oldest_listener(of_port, [](const proc::Process&) { return true; });
+            if (pid_ == -1) sight_.stranger = of_port.front();
+        } else if (target_.may_be_pid && (listens(target_.number, sockets) ||
+                                          (!proc::is_readable(target_.number) && !is_kernel_thread(target_.number)))) {
+            pid_ = target_.number;
+        }
+    }
+    const std::optional<proc::Process> found = proc::process(pid_);
+    if (!found || found->is_zombie()) pid_ = -1;
+    else started_ = found->started;
+}
+
+void Watcher::look_at_server() {
+    const std::optional<proc::Process> head = proc::process(pid_);
+    if (!head || head->is_zombie() || head->started != started_) return bury();
+
+    Server server;
+    has_run_ = false;
+    for (auto& [pid, known] : known_) known.is_seen = false;
+    visit(pid_, 0, server.processes);
+    wait_for_signals_of_seen_zombies();
+    server.child_signal = proc::signal_state(pid_, SIGCHLD);
+    if (server.processes.empty() || !read(known_.at(pid_))) return bury();  // it ended meanwhile
+    server.processes.front() =
+        known_.at(pid_).process;  // last: what it does now, it does in view of its children's state
+    drop_unseen();
+
+    const std::optional<proc::Process> parent = proc::process(head->ppid);
+    if (parent) server.parent_name = printable(parent->name);
+    server.limits = proc::limits(pid_);
+    server.user = proc::user_of(pid_).value_or(0);
+    if (Clock::now() - user_counted_ > COUNT_STAYS_FRESH) {
+        processes_of_user_ = proc::count_of_user(server.user);
+        user_counted_ = Clock::now();
+    }
+    server.processes_of_user = processes_of_user_;
+    read_sockets(server);
+    sight_.server = std::move(server);
+    sight_.death.reset();
+    sight_.stranger.reset();
+}
+
+/// Adds the process and all that is below it to the tree.
+void Watcher::visit(pid_t pid, std::size_t depth, std::vector<Process>& tree) {
+    const auto [found, is_new] = known_.try_emplace(pid, Known{{}, "", {}, proc::PidFd(pid), true});
+    Known& known = found->second;
+    known.process.head.pid = pid;
+    if (is_new) {
+        epoll_event event = {EPOLLIN | EPOLLET, {}};
+        epoll_ctl(events_, EPOLL_CTL_ADD, known.hold.fileno(), &event);
+    }
+    const proc::Process& head = known.process.head;
+    const std::string run_count = proc::run_count(pid);
+    const bool is_still = !is_new && !run_count.empty() && run_count == known.run_count && head.threads <= 1 &&
+                          (head.state == 'S' || head.is_zombie());
+    if (!is_still) {
+        known.run_count = run_count;
+        has_run_ = true;
+        if (!read(known)) {
+            known.is_seen = false;
+            return;
+        }
+        std::vector<pid_t> children = proc::child_pids(pid);
+        for (const pid_t child : known.children) {  // that are not in the list, perhaps since another has just left it
+            if (std::binary_search(children.begin(), children.end(), child)) continue;
+            const std::optional<proc::Process> missing = proc::process(child);
+            if (missing && missing->ppid == pid)
+                children.insert(std::upper_bound(children.begin(), children.end(), child), child);
+        }
+        known.children = std::move(children);
+    }
+    known.is_seen = true;
+    known.process.depth = depth;
+    tree.push_back(known.process);
+    for (const pid_t child : known.children) visit(child, depth + 1, tree);
+}
+
+/// Reads what the process is and does. Returns whether it is there, and no other with its pid.
+bool Watcher::read(Known& known) {
+    const std::uint64_t started = known.process.head.started;
+    const std::optional<proc::Process> head = proc::process(known.process.head.pid);
+    if (!head || (started != 0 && head->started != started)) return false;
+    known.process.head = *head;
+    known.process.head.name = printable(head->name);
+    known.process.is_hidden = !proc::is_readable(head->pid);
+    known.process.call = head->state == 'S' || head->state == 'D' ? proc::blocked_in(head->pid) : "";
+    known.process.descriptors = head->is_zombie() ? std::vector<proc::Descriptor>() : proc::descriptors(head->pid);
+    return true;
+}
+
+/// Those that were below the server and are no more: they have ended, or lost their parent and found another.
+void Watcher::drop_unseen() {
+    for (auto one = known_.begin(); one != known_.end();) {
+        const auto& [pid, known] = *one;
+        if (known.is_seen) {
+            ++one;
+            continue;
+        }
+        const bool is_there = is_alive(known.process.head);
+        sight_.ended.push_back({known.process.head, known.hold.exit_status(), is_there});
+        one = known_.erase(one);
+    }
+}
+
+void Watcher::read_sockets(Server& server) {
+    unsigned queued = 0;
+    for (const proc::ListeningSocket& one : proc::listening_sockets()) {
+        if (server.holders(one.inode) == 0) continue;
+        server.listening.push_back(one);
+        queued += one.queued;
+    }
+    const Clock::time_point now = Clock::now();
+    if (has_run_ || queued != queued_ || now - sockets_read_ > SOCKETS_STAY_FRESH) {
+        sockets_ = proc::tcp_sockets();
+        sockets_read_ = now;
+        queued_ = queued;
+    }
+    for (const proc::TcpSocket& one : sockets_) {
+        if (one.inode != 0 && server.holders(one.inode) > 0) server.connections.push_back(one);
+    }
+    for (const proc::TcpSocket& one : sockets_) {
+        const bool waits = std::any_of(server.listening.begin(), server.listening.end(), [&](const auto& socket) {
+            return socket.queued > 0 && socket.port == one.port;
+        });
+        if (waits && is_unaccepted(one)) server.queue.push_back(one);
+    }
+}
+
+/// The server has ended.
+void Watcher::bury() {
+    Death death;
+    const auto itself = known_.find(pid_);
+    if (itself != known_.end()) {
+        death.ended.head = itself->second.process.head;
+        death.ended.status = itself->second.hold.exit_status();
+    }
+    const std::optional<proc::Process> zombie = proc::process(pid_);
+    if (!death.ended.status && zombie && zombie->started == started_) death.ended.status = zombie->exit_status;
+    known_.erase(pid_);
+    for (auto& [pid, known] : known_) known.is_seen = false;
+    drop_unseen();
+    const auto& ended = sight_.ended;
+    death.orphans = static_cast<std::size_t>(
+        std::count_if(ended.begin(), ended.end(), [](const Ended& one) { return one.is_orphan; }));
+    const bool has_lost_child = death.orphans < ended.size();
+    const bool failed = death.ended.status && WIFEXITED(*death.ended.status) && WEXITSTATUS(*death.ended.status) != 0;
+    death.was_interrupted = failed && has_lost_child && sight_.server && sight_.server->itself().accepts() &&
+                            sight_.server->child_signal.disposition == proc::Disposition::handled;
+    death.when = std::time(nullptr);
+    sight_.death = death;
+    sight_.server.reset();
+    pid_ = -1;
+}
+
+}  // namespace xray
