@@ -50,14 +50,6 @@ template <class Fits> pid_t any_hidden(Fits fits) {
     return -1;
 }
 
-/// Whether the process is called so, or was started under this name, or runs a script that is called so.
-bool is_named(const proc::Process& process, const std::string& name) {
-    const std::vector<std::string> words = proc::command_line(process.pid);
-    return process.name == name.substr(0, 15) ||
-           std::any_of(words.begin(), words.begin() + std::min<std::ptrdiff_t>(2, std::ssize(words)),
-                       [&](const std::string& word) { return word.substr(word.rfind('/') + 1) == name; });
-}
-
 bool is_kernel_thread(pid_t pid) { return proc::command_line(pid).empty(); }
 
 /// Connected, but behind no descriptor yet: a socket that was closed leaves these states at once.
@@ -85,6 +77,12 @@ std::string Target::describe() const {
     return (may_be_pid ? "port or pid " : "port ") + std::to_string(number);
 }
 
+bool is_started_as(pid_t pid, const std::string& name) {
+    const std::vector<std::string> words = proc::command_line(pid);
+    return std::any_of(words.begin(), words.begin() + std::min<std::ptrdiff_t>(2, std::ssize(words)),
+                       [&](const std::string& word) { return word.substr(word.rfind('/') + 1) == name; });
+}
+
 Watcher::Watcher(Target target) : target_(std::move(target)), events_(epoll_create1(EPOLL_CLOEXEC)) {
     if (events_ == -1) throw std::system_error(errno, std::generic_category(), "epoll_create1");
 }
@@ -108,9 +106,11 @@ void Watcher::find() {
     Listening sockets = proc::listening_sockets();
     sight_.stranger.reset();
     if (!target_.name.empty()) {
-        const auto fits = [&](const proc::Process& one) { return is_named(one, target_.name); };
-        pid_ = oldest_listener(sockets, fits);
-        if (pid_ == -1) pid_ = any_hidden(fits);
+        const auto is_called_so = [&](const proc::Process& one) { return one.name == target_.name.substr(0, 15); };
+        const auto is_started_so = [&](const proc::Process& one) { return is_started_as(one.pid, target_.name); };
+        pid_ = oldest_listener(sockets, is_called_so);
+        if (pid_ == -1) pid_ = oldest_listener(sockets, is_started_so);
+        if (pid_ == -1) pid_ = any_hidden(is_called_so);
     } else {
         Listening of_port;
         std::copy_if(sockets.begin(), sockets.end(), std::back_inserter(of_port),

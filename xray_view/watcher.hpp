@@ -21,6 +21,10 @@ struct Target {
     std::string describe() const;  ///< "port 8888", "port or pid 8888", "a program named step_d"
 };
 
+/// Whether the process was started under this name, or as the script of this name: its first or second word is, but for
+/// the folder. It may take a while: the words are in the memory of the process, which may be busy with it.
+bool is_started_as(pid_t pid, const std::string& name);
+
 class Watcher {
 public:
     /// Throws std::system_error when there is no descriptor left.
