@@ -29,7 +29,7 @@ SOURCES := $(wildcard */*.hpp */*.cpp tests/*/*.cpp)
 MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
-.PHONY: all test test_heavy fuzz matrix mutants check soak deps deps_dev deps_wsgi format lint clean help always doctest ncurses
+.PHONY: all test test_heavy fuzz matrix mutants check soak deps deps_dev deps_wsgi format lint clean help always recordings doctest ncurses
 .PHONY: $(addprefix diff_,ab bc cd de ef fg)
 
 ifdef SANITIZE
@@ -186,6 +186,9 @@ lint:  ## check the layout, and the code with clang-tidy
 	clang-format --dry-run --Werror $(SOURCES)
 	printf '%s\n' $(filter %.cpp,$(SOURCES)) | xargs -P $$(getconf _NPROCESSORS_ONLN) -I{} \
 	  clang-tidy --quiet {} -- -std=c++20 -Wno-unused-command-line-argument 2>/dev/null
+
+recordings: all xray  ## record a session per lesson in recordings/ (tmux and asciinema do it)
+	recordings/record
 
 clean:  ## remove everything that was built
 	rm -rf build $(PROGRAMS) xray

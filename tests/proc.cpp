@@ -5,7 +5,6 @@
 #include <sys/select.h>
 #include <sys/utsname.h>
 
-#include <cstdio>
 #include <thread>
 
 #include "../proc/pidfd.hpp"
@@ -15,12 +14,12 @@ namespace {
 
 Program shell(const std::string& script) { return {{"sh", "-c", script}, {}, {}, {}}; }
 
-bool kernel_is_older_than(int major, int minor) {
+bool kernel_is_older_than(long major, long minor) {
     utsname name = {};
-    int is[2] = {0, 0};
     uname(&name);
-    std::sscanf(name.release, "%d.%d", &is[0], &is[1]);
-    return std::pair(is[0], is[1]) < std::pair(major, minor);
+    char* dot = nullptr;
+    const long is = std::strtol(name.release, &dot, 10);
+    return std::pair(is, std::strtol(dot + 1, nullptr, 10)) < std::pair(major, minor);
 }
 
 }  // namespace
@@ -248,7 +247,7 @@ TEST_CASE("a process that sleeps has not run; one that was woken has") {
     });
     CHECK(eventually([&] { return proc::blocked_in(pid) != "" && proc::process(pid)->state == 'S'; }));
     const std::string before = proc::run_count(pid);
-    CHECK(before != "");
+    CHECK_FALSE(before.empty());
     CHECK(proc::run_count(pid) == before);
     kill(pid, SIGUSR1);
     CHECK(eventually([&] { return proc::run_count(pid) != before; }));

@@ -125,6 +125,20 @@ TEST_CASE("a server that is stopped accepts nobody") {
     CHECK(watched.teaches({"queue-behind-stop"}));
 }
 
+TEST_CASE("a server that is blocked in another call accepts nobody; one that polls will") {
+    Watched watched(built("step_a"));
+    const Client silent(watched.server.port());
+    CHECK_EVENTUALLY(watched.server, watched.server.waits_in_recv());
+    const Client second(watched.server.port());
+    CHECK(watched.teaches({"queue-behind-client"}));
+    xray::Sight sight = watched.watcher.look();
+    sight.server->processes[0].call = "wait4";
+    CHECK(ids_of(sight) == Ids{"queue-behind-call"});
+    CHECK(shown(sight).find("the server is blocked in wait4().") != std::string::npos);
+    sight.server->processes[0].call = "epoll_wait";
+    CHECK(ids_of(sight).empty());
+}
+
 TEST_CASE("step_c: the child serves, the parent is free; then the child is a zombie") {
     Watched watched(built("step_c").with("SLEEP", "0"));
     INFO(watched.server.describe());
@@ -493,7 +507,7 @@ TEST_CASE("--log tells what happens, in order and with the time") {
     for (std::string line; std::getline(lines, line);) {
         REQUIRE(line.size() > 7);
         CHECK(line[0] == '+');
-        const double time = std::atof(line.c_str() + 1);
+        const double time = std::strtod(line.c_str() + 1, nullptr);
         CHECK(time >= last);
         last = time;
     }
@@ -660,7 +674,7 @@ TEST_CASE("it takes less than 2% of a core at 200 processes") {
     CHECK_EVENTUALLY(server, server.children().size() == 200 && server.waits_in_accept());
     Process log(xray_with({"--log", std::to_string(server.port())}));
     CHECK(log.until([&] { return log.out().find("200 processes are below it") != std::string::npos; }));
-    const auto used = [&] { return std::atof(proc::run_count(log.pid()).c_str()) / 1e9; };
+    const auto used = [&] { return std::strtod(proc::run_count(log.pid()).c_str(), nullptr) / 1e9; };
     const auto start = std::chrono::steady_clock::now();
     const double before = used();
     CHECK(log.until([&] {

@@ -25,6 +25,15 @@ std::size_t queued_behind_a_client(const Server& server) { return server.itself(
 std::size_t queued_behind_a_sleep(const Server& server) { return server.itself().sleeps() ? queued(server) : 0; }
 std::size_t queued_behind_a_stop(const Server& server) { return server.itself().is_stopped() ? queued(server) : 0; }
 
+/// A server that waits for what comes first (poll and its kind) will accept in a moment.
+std::size_t queued_behind_a_call(const Server& server) {
+    const Process& itself = server.itself();
+    const bool waits_for_many =
+        itself.call.find("poll") != std::string::npos || itself.call.find("select") != std::string::npos;
+    const bool is_known = itself.accepts() || itself.receives() || itself.sleeps() || waits_for_many;
+    return itself.call.empty() || is_known || itself.head.threads > 1 ? 0 : queued(server);
+}
+
 std::size_t leftover_copies(const Server& server) {
     return static_cast<std::size_t>(
         std::count_if(server.connections.begin(), server.connections.end(), [&](const proc::TcpSocket& one) {
@@ -104,13 +113,23 @@ constexpr const char* RESTART = "the server that restarts accept and leaves zomb
 
 const Explanation EXPLANATIONS[] = {
     {"queue-behind-client", queued_behind_a_client,
-     "Nobody accepts: the kernel has connected {n} more, but the server is blocked in {call}() until the client before "
-     "them speaks. They wait in the accept queue.",
+     "Clients that nobody accepts: {n}. The kernel has connected them and keeps them in the accept queue; the server "
+     "is "
+     "blocked in {call}() until the client before them speaks.",
      ITERATIVE},
     {"queue-behind-sleep", queued_behind_a_sleep,
-     "Nobody accepts: the kernel has connected {n} more, but the server sleeps. They wait in the accept queue.", SLEEP},
+     "Clients that nobody accepts: {n}. The kernel has connected them and keeps them in the accept queue; the server "
+     "sleeps.",
+     SLEEP},
     {"queue-behind-stop", queued_behind_a_stop,
-     "Nobody accepts: the kernel has connected {n} more, but the server is stopped. They wait in the accept queue.",
+     "Clients that nobody accepts: {n}. The kernel has connected them and keeps them in the accept queue; the server "
+     "is "
+     "stopped.",
+     SLEEP},
+    {"queue-behind-call", queued_behind_a_call,
+     "Clients that nobody accepts: {n}. The kernel has connected them and keeps them in the accept queue; the server "
+     "is "
+     "blocked in {call}().",
      SLEEP},
     {"leftover-copy", leftover_copies,
      "Connections that nobody serves and that do not end: {n}. The child that served them has closed its copy, but a "

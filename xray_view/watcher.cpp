@@ -153,6 +153,7 @@ void Watcher::look_at_server() {
     }
     server.processes_of_user = processes_of_user_;
     read_sockets(server);
+    remember_accept(server);
     sight_.server = std::move(server);
     sight_.death.reset();
     sight_.stranger.reset();
@@ -244,6 +245,16 @@ void Watcher::read_sockets(Server& server) {
     }
 }
 
+/// Keeps in mind whether the server was blocked in accept when a child ended: it runs, before it dies of that.
+void Watcher::remember_accept(const Server& server) {
+    if (!server.itself().call.empty()) {
+        was_in_accept_ = server.itself().accepts();
+        has_lost_child_ = false;
+    } else if (server.zombies() > 0 || !sight_.ended.empty()) {
+        has_lost_child_ = true;
+    }
+}
+
 /// The server has ended.
 void Watcher::bury() {
     Death death;
@@ -260,10 +271,10 @@ void Watcher::bury() {
     const auto& ended = sight_.ended;
     death.orphans = static_cast<std::size_t>(
         std::count_if(ended.begin(), ended.end(), [](const Ended& one) { return one.is_orphan; }));
-    const bool has_lost_child = death.orphans < ended.size();
+    has_lost_child_ = has_lost_child_ || death.orphans < ended.size();
     const bool failed = death.ended.status && WIFEXITED(*death.ended.status) && WEXITSTATUS(*death.ended.status) != 0;
-    death.was_interrupted = failed && has_lost_child && sight_.server && sight_.server->itself().accepts() &&
-                            sight_.server->child_signal.disposition == proc::Disposition::handled;
+    const bool handles = sight_.server && sight_.server->child_signal.disposition == proc::Disposition::handled;
+    death.was_interrupted = failed && handles && was_in_accept_ && has_lost_child_;
     death.when = std::time(nullptr);
     sight_.death = death;
     sight_.server.reset();

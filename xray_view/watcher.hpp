@@ -59,6 +59,7 @@ private:
     bool read(Known& known);
     void drop_unseen();
     void read_sockets(Server& server);
+    void remember_accept(const Server& server);
     void bury();
 
     Target target_;
@@ -66,6 +67,8 @@ private:
     pid_t pid_ = -1;  // of the server; -1: there is none
     std::uint64_t started_ = 0;
     std::map<pid_t, Known> known_;
+    bool was_in_accept_ = false;  // the server, when it was blocked last
+    bool has_lost_child_ = false;  // since then
     bool has_run_ = false;  // any of them, since the look before
     Clock::time_point sockets_read_;
     std::vector<proc::TcpSocket> sockets_;
