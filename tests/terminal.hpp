@@ -11,18 +11,65 @@
 
 #include "support.hpp"
 
+/// What a terminal shows.
+class Screen {
+public:
+    Screen(int rows, int columns) : screen_(vterm_new(rows, columns)), rows_(rows), columns_(columns) {
+        vterm_set_utf8(screen_, 1);
+        vterm_screen_enable_altscreen(cells(), 1);
+        vterm_screen_reset(cells(), 1);
+    }
+    Screen(const Screen&) = delete;
+    Screen& operator=(const Screen&) = delete;
+    ~Screen() { vterm_free(screen_); }
+
+    void write(const std::string& bytes) { vterm_input_write(screen_, bytes.data(), bytes.size()); }
+    void resize(int rows, int columns) {
+        rows_ = rows;
+        columns_ = columns;
+        vterm_set_size(screen_, rows, columns);
+    }
+    winsize window_size() const {
+        return {static_cast<unsigned short>(rows_), static_cast<unsigned short>(columns_), 0, 0};
+    }
+
+    /// What a row shows, without the blanks at its end.
+    std::string row(int number) const {
+        char line[2048];
+        const VTermRect rect = {number, number + 1, 0, columns_};
+        const std::size_t size = vterm_screen_get_text(cells(), line, sizeof line, rect);
+        const std::string text(line, size);
+        return text.substr(0, text.find_last_not_of(' ') + 1);
+    }
+    std::string text() const {
+        std::string all;
+        for (int number = 0; number < rows_; ++number) all += row(number) + '\n';
+        return all;
+    }
+    /// How the cell of the row's first character looks.
+    VTermScreenCell first_cell(int row_number) const {
+        VTermScreenCell cell = {};
+        VTermPos at = {row_number, 0};
+        do vterm_screen_get_cell(cells(), at, &cell);
+        while (cell.chars[0] <= ' ' && ++at.col < columns_);
+        return cell;
+    }
+
+private:
+    VTermScreen* cells() const { return vterm_obtain_screen(screen_); }
+
+    VTerm* screen_;
+    int rows_;
+    int columns_;
+};
+
 /// Runs a program in a terminal of its own. It ends, at the latest, with this object.
 class Terminal {
 public:
     /// On the screen stands "before" when the program starts.
-    Terminal(int rows, int columns, const Program& program)
-        : screen_(vterm_new(rows, columns)), rows_(rows), columns_(columns) {
-        vterm_set_utf8(screen_, 1);
-        VTermScreen* const cells = vterm_obtain_screen(screen_);
-        vterm_screen_enable_altscreen(cells, 1);
-        vterm_screen_reset(cells, 1);
-        vterm_input_write(screen_, "before\r\n", 8);
-        const winsize size = window_size();
+    Terminal(int rows, int columns, const Program& program) : screen_(rows, columns) {
+        screen_.write("before\r\n");
+        const winsize size = screen_.window_size();
         REQUIRE(openpty(&master_, &slave_, nullptr, nullptr, &size) == 0);
         for (const int fd : {master_, slave_}) fcntl(fd, F_SETFD, FD_CLOEXEC);
         fcntl(master_, F_SETFL, O_NONBLOCK);
@@ -38,19 +85,19 @@ public:
         }
         close(master_);
         close(slave_);
-        vterm_free(screen_);
     }
 
     pid_t pid() const { return pid_; }
     void type(const char* keys) const { CHECK(write(master_, keys, std::strlen(keys)) > 0); }
 
     void resize(int rows, int columns) {
-        rows_ = rows;
-        columns_ = columns;
-        vterm_set_size(screen_, rows, columns);
-        const winsize size = window_size();
+        screen_.resize(rows, columns);
+        const winsize size = screen_.window_size();
         ioctl(master_, TIOCSWINSZ, &size);
     }
+    std::string row(int number) const { return screen_.row(number); }
+    std::string text() const { return screen_.text(); }
+    VTermScreenCell first_cell(int row_number) const { return screen_.first_cell(row_number); }
 
     /// Waits until `condition` holds of what has been drawn; whether it does.
     template <class Condition> bool until(Condition condition) {
@@ -73,28 +120,6 @@ public:
         return status_.value_or(-1);
     }
 
-    /// What a row shows, without the blanks at its end.
-    std::string row(int number) const {
-        char line[2048];
-        const VTermRect rect = {number, number + 1, 0, columns_};
-        const std::size_t size = vterm_screen_get_text(vterm_obtain_screen(screen_), line, sizeof line, rect);
-        const std::string text(line, size);
-        return text.substr(0, text.find_last_not_of(' ') + 1);
-    }
-    std::string text() const {
-        std::string all;
-        for (int number = 0; number < rows_; ++number) all += row(number) + '\n';
-        return all;
-    }
-    /// How the cell of the row's first character looks.
-    VTermScreenCell first_cell(int row_number) const {
-        VTermScreenCell cell = {};
-        VTermPos at = {row_number, 0};
-        do vterm_screen_get_cell(vterm_obtain_screen(screen_), at, &cell);
-        while (cell.chars[0] <= ' ' && ++at.col < columns_);
-        return cell;
-    }
-
     /// Whether the modes of the terminal are what they were before the program.
     bool is_restored() const {
         const termios now = modes();
@@ -103,9 +128,6 @@ public:
     }
 
 private:
-    winsize window_size() const {
-        return {static_cast<unsigned short>(rows_), static_cast<unsigned short>(columns_), 0, 0};
-    }
     termios modes() const {
         termios now = {};
         tcgetattr(slave_, &now);
@@ -125,13 +147,11 @@ private:
     void update() {
         char bytes[4096];
         for (ssize_t size; (size = read(master_, bytes, sizeof bytes)) > 0;) {
-            vterm_input_write(screen_, bytes, static_cast<std::size_t>(size));
+            screen_.write(std::string(bytes, static_cast<std::size_t>(size)));
         }
     }
 
-    VTerm* screen_;
-    int rows_;
-    int columns_;
+    Screen screen_;
     int master_ = -1;
     int slave_ = -1;
     termios before_ = {};

@@ -1,0 +1,52 @@
+// The recordings: asciinema v2 files (a header, then an event a line), one for each step, which show its lesson.
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "terminal.hpp"
+
+namespace {
+
+/// All that was on the screen, one event after the other. Fails when the file is not as asciinema v2 wants it.
+std::string shown_by(const std::string& path) {
+    std::ifstream file(path);
+    std::string line;
+    REQUIRE_MESSAGE(std::getline(file, line), path, " is not there");
+    const nlohmann::json header = nlohmann::json::parse(line);
+    CHECK(header["version"] == 2);
+    CHECK(header["env"] == nlohmann::json{{"TERM", "xterm-256color"}});
+    Screen screen(header["height"], header["width"]);
+    std::string shown;
+    double last = 0;
+    while (std::getline(file, line)) {
+        const nlohmann::json event = nlohmann::json::parse(line);
+        CHECK(event.size() == 3);
+        CHECK(event[0] >= last);
+        CHECK(event[1] == "o");
+        last = event[0];
+        screen.write(event[2]);
+        shown += screen.text();
+    }
+    return shown;
+}
+
+}  // namespace
+
+TEST_CASE("each step has its recording, which shows its lesson and nothing of the machine") {
+    const std::pair<const char*, const char*> lessons[] = {
+        {"step_a", "queue 1 of 5"},
+        {"step_b", "blocked in clock_nanosleep()"},
+        {"step_c", "served by a child of their own"},
+        {"step_d", "this copy keeps the connection open"},
+        {"step_e", "Interrupted system call"},
+        {"step_f", "Zombies though SIGCHLD is handled"},
+        {"step_g", "128 of 128 connections made"},
+    };
+    for (const auto& [step, lesson] : lessons) {
+        const std::string shown = shown_by(std::string("recordings/") + step + ".cast");
+        INFO(std::string(step));
+        CHECK(shown.find(lesson) != std::string::npos);
+        for (const char* const revealing : {"/home", "/root", "/tmp", "@"}) {
+            CHECK(shown.find(revealing) == std::string::npos);
+        }
+    }
+}
