@@ -1,6 +1,6 @@
 // The recordings: asciinema v2 files (a header, then an event a line), one for each step, which show its lesson.
+#include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "terminal.hpp"
 
@@ -32,7 +32,7 @@ std::string shown_by(const std::string& path) {
 }  // namespace
 
 TEST_CASE("each step has its recording, which shows its lesson and nothing of the machine") {
-    const std::pair<const char*, const char*> lessons[] = {
+    const std::map<std::string, std::string> lessons = {
         {"step_a", "queue 1 of 5"},
         {"step_b", "blocked in clock_nanosleep()"},
         {"step_c", "served by a child of their own"},
@@ -42,9 +42,10 @@ TEST_CASE("each step has its recording, which shows its lesson and nothing of th
         {"step_g", "128 of 128 connections made"},
     };
     for (const auto& [step, lesson] : lessons) {
-        const std::string shown = shown_by(std::string("recordings/") + step + ".cast");
-        INFO(std::string(step));
-        CHECK(shown.find(lesson) != std::string::npos);
+        const std::string path = "recordings/" + step + ".cast";
+        const std::string shown = shown_by(path);
+        const bool is_taught = shown.find(lesson) != std::string::npos;
+        CHECK_MESSAGE(is_taught, path);
         for (const char* const revealing : {"/home", "/root", "/tmp", "@"}) {
             CHECK(shown.find(revealing) == std::string::npos);
         }
