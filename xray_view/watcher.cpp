@@ -258,13 +258,13 @@ void Watcher::remember_accept(const Server& server) {
 /// The server has ended.
 void Watcher::bury() {
     Death death;
-    const auto itself = known_.find(pid_);
-    if (itself != known_.end()) {
-        death.ended.head = itself->second.process.head;
-        death.ended.status = itself->second.hold.exit_status();
-    }
+    // In this order: a zombie tells its status until it is reaped, the pidfd from then on.
     const std::optional<proc::Process> zombie = proc::process(pid_);
-    if (!death.ended.status && zombie && zombie->started == started_) death.ended.status = zombie->exit_status;
+    if (zombie && zombie->started == started_) death.ended.status = zombie->exit_status;
+    if (const auto itself = known_.find(pid_); itself != known_.end()) {
+        death.ended.head = itself->second.process.head;
+        if (!death.ended.status) death.ended.status = itself->second.hold.exit_status();
+    }
     known_.erase(pid_);
     for (auto& [pid, known] : known_) known.is_seen = false;
     drop_unseen();
