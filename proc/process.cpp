@@ -11,6 +11,7 @@
 #include <iterator>
 #include <memory>
 #include <sstream>
+#include <string_view>
 
 namespace proc {
 namespace {
@@ -48,6 +49,41 @@ std::string line_of(const std::string& text, const std::string& key) {
     at += key.size() + (at == 0 ? 0 : 1);
     at = std::min(text.find_first_not_of(" \t", at), text.size());
     return text.substr(at, text.find('\n', at) - at);
+}
+
+/// The number that a word is; 0 when it is none.
+template <class Integer> Integer number(std::string_view word) {
+    Integer value = 0;
+    std::from_chars(word.data(), word.data() + word.size(), value);
+    return value;
+}
+
+/// The words of a line, which single blanks separate.
+std::vector<std::string_view> words_of(std::string_view line) {
+    std::vector<std::string_view> words;
+    for (std::size_t at = 0; at < line.size();) {
+        const std::size_t end = std::min(line.find_first_of(" \n", at), line.size());
+        if (end > at) words.push_back(line.substr(at, end - at));
+        at = end + 1;
+    }
+    return words;
+}
+
+/// The pids in the files `children` of all threads of the process, as they are at this moment or nearly so.
+std::vector<pid_t> look_at_children(pid_t pid) {
+    std::vector<pid_t> all;
+    for (const pid_t thread : threads(pid)) {
+        const std::string pids = read_file(pid, ("task/" + std::to_string(thread) + "/children").c_str());
+        for (const std::string_view child : words_of(pids)) all.push_back(number<pid_t>(child));
+    }
+    std::sort(all.begin(), all.end());
+    return all;
+}
+
+/// Whether the kernel was built with the files `children` (CONFIG_PROC_CHILDREN).
+bool has_children_files() {
+    static const bool has = access("/proc/thread-self/children", F_OK) == 0;
+    return has;
 }
 
 /// Whether `signal` is in a mask of /proc/PID/status.
@@ -177,20 +213,13 @@ std::optional<Process> process(pid_t pid) {
     Process found;
     found.pid = pid;
     found.name = stat.substr(open + 1, close - open - 1);
-    std::istringstream fields(stat.substr(close + 1));
-    fields >> found.state >> found.ppid;
-    const auto skip = [&](int count) {
-        for (std::string ignored; count > 0; --count) fields >> ignored;
-    };
-    skip(15);  // fields 5 to 19 of proc(5)
-    fields >> found.threads;
-    skip(1);
-    fields >> found.started;
-    if (found.is_zombie() && is_readable(pid)) {
-        skip(29);
-        int status = 0;
-        if (fields >> status) found.exit_status = status;
-    }
+    const std::vector<std::string_view> fields = words_of(std::string_view(stat).substr(close + 1));
+    const auto field = [&](std::size_t n) { return n - 3 < fields.size() ? fields[n - 3] : ""; };  // as proc(5) counts
+    found.state = field(3).empty() ? '?' : field(3)[0];
+    found.ppid = number<pid_t>(field(4));
+    found.threads = number<unsigned>(field(20));
+    found.started = number<std::uint64_t>(field(22));
+    if (found.is_zombie() && is_readable(pid)) found.exit_status = number<int>(field(52));
     return found;
 }
 
@@ -204,20 +233,25 @@ std::vector<Process> processes() {
 }
 
 std::vector<Process> children(pid_t pid) {
-    std::vector<Process> all = processes();
-    all.erase(std::remove_if(all.begin(), all.end(), [&](const Process& one) { return one.ppid != pid; }), all.end());
+    if (!has_children_files()) {
+        std::vector<Process> all = processes();
+        std::erase_if(all, [&](const Process& one) { return one.ppid != pid; });
+        return all;
+    }
+    std::vector<Process> all;
+    for (const pid_t child : child_pids(pid)) {
+        std::optional<Process> found = process(child);
+        if (found && found->ppid == pid) all.push_back(std::move(*found));
+    }
     return all;
 }
 
 std::vector<Process> descendants(pid_t pid) {
-    const std::vector<Process> all = processes();
-    std::vector<Process> found;
-    const auto append_children_of = [&](pid_t parent) {
-        std::copy_if(all.begin(), all.end(), std::back_inserter(found),
-                     [&](const Process& one) { return one.ppid == parent; });
-    };
-    append_children_of(pid);
-    for (std::size_t i = 0; i < found.size(); ++i) append_children_of(found[i].pid);
+    std::vector<Process> found = children(pid);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        const std::vector<Process> below = children(found[i].pid);
+        found.insert(found.end(), below.begin(), below.end());
+    }
     return found;
 }
 
@@ -229,17 +263,18 @@ std::vector<pid_t> threads(pid_t pid) {
 }
 
 std::vector<pid_t> child_pids(pid_t pid) {
-    std::vector<pid_t> all;
-    if (access("/proc/thread-self/children", F_OK) == -1) {  // a kernel that was built without such files
+    if (!has_children_files()) {
+        std::vector<pid_t> all;
         for (const Process& child : children(pid)) all.push_back(child.pid);
         return all;
     }
-    for_each_number("/proc/" + std::to_string(pid) + "/task", [&](int thread) {
-        std::istringstream pids(read_file(pid, ("task/" + std::to_string(thread) + "/children").c_str()));
-        for (pid_t child = 0; pids >> child;) all.push_back(child);
-    });
-    std::sort(all.begin(), all.end());
-    return all;
+    std::vector<pid_t> before = look_at_children(pid);
+    for (int look = 0; look < 100; ++look) {  // more than two only when its children come and go meanwhile
+        std::vector<pid_t> now = look_at_children(pid);
+        if (now == before) break;
+        before = std::move(now);
+    }
+    return before;
 }
 
 std::string blocked_in(pid_t pid) { return blocking_call(pid).name; }

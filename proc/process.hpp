@@ -34,8 +34,8 @@ std::vector<Process> processes();
 /// The children of `pid`, zombies included.
 std::vector<Process> children(pid_t pid);
 
-/// The same, of their pids alone, and without a look at all other processes. One may be missing when another exits
-/// meanwhile (proc(5), "/proc/PID/task/TID/children").
+/// The same, of their pids alone. The kernel's list may lack one when another is reaped while it is read (proc(5),
+/// "/proc/PID/task/TID/children"): it is read until two looks agree.
 std::vector<pid_t> child_pids(pid_t pid);
 
 /// `pid`'s children, their children, and so on, parents first.
