@@ -14,7 +14,6 @@ SANITIZERS := $(if $(SANITIZE),-fsanitize=address -fsanitize=undefined -fno-sani
 COMPILE = $(CXX) -std=c++20 $(CPPFLAGS) $(CXXFLAGS) $(WARNINGS) $(SANITIZERS) -MMD -MP
 
 TEST_FILES := $(wildcard tests/*.cpp)
-SUITES := $(patsubst tests/%.cpp,%,$(filter-out tests/main.cpp,$(TEST_FILES)))
 STEP_H := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard step_h_wsgi/*.cpp))
 XRAY := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard xray_view/*.cpp))
 HARNESS := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out %/diagnose.cpp,$(wildcard proc/*.cpp harness/*.cpp)))
@@ -104,12 +103,13 @@ doctest ncurses:
 	  $(CXX) -std=c++20 -E -x c++ - >/dev/null 2>&1 \
 	  || { echo "$$header is missing: install it with \`make deps\`" >&2; exit 1; }; done
 
-# The suites wait more than they work: all at once. Each leaves its output, and its exit status, in a file.
+# The tests wait more than they work: 16 at once. Each leaves its output, and its exit status, in a file.
 test: $(BUILD)/run_tests $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS) xray)  ## build and run the tests (SANITIZE=1: sanitized)
 	@logs=$$(mktemp -d $(BUILD)/logs.XXXXXX); trap 'rm -rf "$$logs"' EXIT; \
-	printf '%s\n' $(SUITES) | LOGS=$$logs BIN=$(BIN) BUILD=$(BUILD) PYTHON=$(PYTHON) xargs -P 16 -I{} sh -c \
-	  '$(BUILD)/run_tests --source-file="*/{}.cpp" --no-version >$$LOGS/{} 2>&1; echo "exit status $$?" >>$$LOGS/{}'; \
-	awk -f tests/summary.awk $(SUITES:%=$$logs/%)
+	count=$$($(BUILD)/run_tests --count --no-version | awk '/test cases/ { print $$NF }'); \
+	seq "$$count" | LOGS=$$logs BIN=$(BIN) BUILD=$(BUILD) PYTHON=$(PYTHON) xargs -P 16 -I{} sh -c \
+	  '$(BUILD)/run_tests --first={} --last={} --no-version >$$LOGS/{} 2>&1; echo "exit status $$?" >>$$LOGS/{}'; \
+	awk -f tests/summary.awk "$$logs"/*
 
 matrix: $(STEPS) step_h diagnose  ## print the table of behaviours as measured
 	@sh tests/matrix.sh
@@ -123,7 +123,7 @@ mutants: $(STEPS) diagnose $(FIXTURES)  ## test diagnose: tell wrong servers fro
 soak: test  ## repeat the tests, and diagnose on each step, under load (ROUNDS=200; without: until interrupted)
 	@sh tests/soak.sh $(ROUNDS)
 
-test_heavy: $(BUILD)/run_heavy_tests $(BIN)step_h  ## what takes a minute: a thousand clients, hundreds of megabytes (step_h)
+test_heavy: $(BUILD)/run_heavy_tests $(addprefix $(BIN),step_c step_h xray)  ## what takes a minute: a thousand clients, hundreds of megabytes, frameworks
 	@BIN=$(BIN) BUILD=$(BUILD) PYTHON=$(PYTHON) $(BUILD)/run_heavy_tests --no-version
 
 FUZZ_SECONDS ?= 60

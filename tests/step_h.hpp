@@ -16,6 +16,17 @@ inline Program script(const std::string& text) { return running({"sh", "-c", tex
 
 inline Program hello() { return running({"step_h_wsgi/hello.sh"}); }
 
+/// The Python that the Makefile has found: the one that `make deps_wsgi` installs frameworks for.
+inline std::string python() {
+    const char* const named = std::getenv("PYTHON");
+    return named ? named : "python3";
+}
+
+/// An application of tests/wsgi.
+inline Program wsgi(const std::string& application) {
+    return running({python(), "-B", "step_h_wsgi/wsgi.py", application}).with("PYTHONPATH", "tests/wsgi");
+}
+
 /// What a script prints in front of its body.
 inline const std::string PLAIN = "printf 'Content-Type: text/plain\\n\\n'; ";
 
@@ -48,7 +59,7 @@ inline Reply post(const Server& server, const std::string& target, const std::st
                            std::to_string(body.size()) + "\r\n" + more_lines + "\r\n" + body);
 }
 
-/// Whether a process with this text among its arguments or variables runs below the server, or did and was left.
+/// Whether the process is there, and no zombie.
 inline bool is_running(pid_t pid) {
     const std::optional<proc::Process> process = proc::process(pid);
     return process && !process->is_zombie();

@@ -668,20 +668,3 @@ TEST_CASE("a terminal without UTF-8 gets three dots") {
 }
 
 // ---- what it costs --------------------------------------------------------------------------------
-
-TEST_CASE("it takes less than 2% of a core at 200 processes") {
-    Watched watched(built("step_c").with("SLEEP", "600"));
-    Server& server = watched.server;
-    INFO(server.describe());
-    for (int i = 0; i < 200; ++i) watched.clients.emplace_back(server.port()).ask();
-    CHECK_EVENTUALLY(server, server.children().size() == 200 && server.waits_in_accept());
-    Process log(xray_with({"--log", std::to_string(server.port())}));
-    CHECK(log.until([&] { return log.out().find("200 processes are below it") != std::string::npos; }));
-    const auto used = [&] { return std::strtod(proc::run_count(log.pid()).c_str(), nullptr) / 1e9; };
-    const auto start = std::chrono::steady_clock::now();
-    const double before = used();
-    CHECK(log.until([&] {
-        const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
-        return passed.count() >= 1.5 && used() - before < 0.02 * passed.count();
-    }));
-}

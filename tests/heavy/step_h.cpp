@@ -21,15 +21,6 @@ long long peak_memory(pid_t pid) {
     return 0;
 }
 
-std::string python() {
-    const char* const named = std::getenv("PYTHON");
-    return named ? named : "python3";
-}
-
-Program wsgi(const std::string& application) {
-    return running({python(), "-B", "step_h_wsgi/wsgi.py", application}).with("PYTHONPATH", "tests/wsgi");
-}
-
 /// Runs curl against the server, and watches how much memory the server and its child need meanwhile.
 struct Watched {
     Watched(Server& server, std::vector<std::string> arguments, const std::string& target) {
