@@ -85,5 +85,6 @@ TEST_CASE("an application without end that ignores signals, has closed everythin
 TEST_CASE("a body that does not come in time is the client's fault: 408") {
     Server server(script("cat >/dev/null").with("APP_TIMEOUT", "0.3"));
     INFO(server.describe());
-    CHECK(ask(server, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab").status == 408);
+    // nothing of it: a part that is still to be passed on when the time is over would be the application's fault
+    CHECK(ask(server, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n").status == 408);
 }
