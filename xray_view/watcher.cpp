@@ -221,6 +221,18 @@ void Watcher::drop_unseen() {
     }
 }
 
+/// Whether each socket that a process of the server holds is known: one that is not may be no TCP socket at all.
+bool Watcher::has_all_sockets_of(const Server& server) const {
+    const auto is_known = [&](const proc::Descriptor& one) {
+        const auto is_it = [&](const auto& socket) { return socket.inode == one.inode; };
+        return !one.is_socket() || std::any_of(sockets_.begin(), sockets_.end(), is_it) ||
+               std::any_of(server.listening.begin(), server.listening.end(), is_it);
+    };
+    return std::all_of(server.processes.begin(), server.processes.end(), [&](const Process& process) {
+        return std::all_of(process.descriptors.begin(), process.descriptors.end(), is_known);
+    });
+}
+
 void Watcher::read_sockets(Server& server) {
     unsigned queued = 0;
     for (const proc::ListeningSocket& one : proc::listening_sockets()) {
@@ -230,7 +242,9 @@ void Watcher::read_sockets(Server& server) {
     }
     const Clock::time_point now = Clock::now();
     if (has_run_ || queued != queued_ || now - sockets_read_ > SOCKETS_STAY_FRESH) {
-        sockets_ = proc::tcp_sockets();
+        int looks = 0;
+        do sockets_ = proc::tcp_sockets();  // may lack one, when others end while the kernel lists them
+        while (!has_all_sockets_of(server) && ++looks < 3);
         sockets_read_ = now;
         queued_ = queued;
     }

@@ -58,6 +58,7 @@ private:
     void visit(pid_t pid, std::size_t depth, std::vector<Process>& tree);
     bool read(Known& known);
     void drop_unseen();
+    bool has_all_sockets_of(const Server& server) const;
     void read_sockets(Server& server);
     void remember_accept(const Server& server);
     void bury();
