@@ -28,7 +28,7 @@ SOURCES := $(wildcard */*.hpp */*.cpp tests/*/*.cpp)
 MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
-.PHONY: all test test_heavy fuzz matrix mutants check soak deps deps_dev deps_wsgi format lint clean help always recordings doctest ncurses
+.PHONY: all test test_docs test_heavy fuzz matrix mutants check soak deps deps_dev deps_docs deps_wsgi format lint clean help always recordings doctest ncurses
 .PHONY: $(addprefix diff_,ab bc cd de ef fg)
 
 ifdef SANITIZE
@@ -126,6 +126,10 @@ soak: test  ## repeat the tests, and diagnose on each step, under load (ROUNDS=2
 test_heavy: $(BUILD)/run_heavy_tests $(addprefix $(BIN),step_c step_h xray)  ## what takes a minute: a thousand clients, hundreds of megabytes, frameworks
 	@BIN=$(BIN) BUILD=$(BUILD) PYTHON=$(PYTHON) $(BUILD)/run_heavy_tests --no-version
 
+test_docs: $(PROGRAMS) xray  ## do what the pages say, and see that it happens as they say (needs make deps_docs)
+	@$(PYTHON) tests/pages/check.py
+	@$(PYTHON) tests/pages/run.py
+
 FUZZ_SECONDS ?= 60
 fuzz: $(BUILD)/fuzz_http  ## step_h's parsers against mutated requests, for FUZZ_SECONDS (needs clang++: make deps_dev)
 	@mkdir -p $(BUILD)/fuzz_corpus
@@ -147,6 +151,11 @@ deps_wsgi_dnf := dnf install -y python3 python3-flask python3-django python3-pyr
 deps_wsgi_pacman := pacman -S --needed --noconfirm python python-flask python-django python-pyramid
 deps_wsgi_apk := apk add python3 py3-flask py3-django py3-pyramid
 deps_wsgi_brew := brew install python
+deps_docs_apt-get := apt-get update && apt-get install -y procps util-linux python3-pexpect python3-markdown-it chromium nodejs npm
+deps_docs_dnf := dnf install -y procps-ng util-linux python3-pexpect python3-markdown-it-py chromium nodejs npm
+deps_docs_pacman := pacman -S --needed --noconfirm procps-ng util-linux python-pexpect python-markdown-it-py chromium nodejs npm
+deps_docs_apk := apk add procps util-linux setpriv py3-pexpect py3-markdown-it-py chromium nodejs npm
+deps_docs_brew := brew install node
 deps_dev_apt-get := apt-get update && apt-get install -y clang clang-format clang-tidy
 deps_dev_dnf := dnf install -y clang clang-tools-extra
 deps_dev_pacman := pacman -S --needed --noconfirm clang
@@ -159,9 +168,12 @@ deps: check = printf '\#include <%s>\n' doctest/doctest.h vterm.h ncurses.h nloh
 deps:  ## install what building and testing need, with the system's package manager
 deps_dev: check = command -v clang++ && command -v clang-format && command -v clang-tidy
 deps_dev:  ## install what format, lint and CI need besides
+deps_docs: check = command -v ps && command -v unshare && command -v setpriv && command -v chromium && command -v npm && \
+  $(PYTHON) -c 'import pexpect, markdown_it'
+deps_docs:  ## install what test_docs needs
 deps_wsgi: check = $(PYTHON) -c 'import flask, django, pyramid'
 deps_wsgi:  ## install Python and the frameworks that step_h is tested with
-deps deps_dev deps_wsgi:
+deps deps_dev deps_docs deps_wsgi:
 	@if { $(check); } >/dev/null 2>&1; then echo '$@: everything is there'; \
 	elif [ -z '$(MANAGER)' ]; then echo '$@: no known package manager; wanted: $($@_apt-get)' >&2; exit 1; \
 	else echo '$@: $(SUDO)$($@_$(MANAGER))'; $(SUDO)sh -c 'export DEBIAN_FRONTEND=noninteractive; $($@_$(MANAGER))'; fi

@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+"""Does what the pages tell their reader to do, and compares what happens with what they say.
+
+    run.py [PAGE…]     all English pages, when none is named; check.py sees that the Chinese ones have the same blocks
+
+A page is typed into bash in pseudo terminals, one for each that it names, as a reader would: the next line once the
+machine has come to rest. A block is done when all its output is there; a block without a command shows what else its
+terminal has printed. A command that is followed by another one in its terminal has ended by itself, and has printed
+what the page says and nothing else; one that is followed by a line `^C`, typed as Ctrl-C, has not ended. A line `…`
+leaves lines out. A diff is applied to the sources, starts in new terminals, and holds until the next one or the end.
+
+Each page has a copy of the repository and namespaces of its own (unshare(1)): port 8888 is free, ps shows only what the
+page has started, and at the end nothing of it is left. Root becomes nobody first, since limits do not bind it.
+"""
+
+import ctypes
+import fcntl
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pexpect
+
+from page import Page, all_pages
+
+PATIENCE = 60  # seconds for a line that is expected
+PROMPT = "<prompt>"
+NOBODY = 65534
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Unexpected(Exception):
+    """What a page says did not happen."""
+
+
+def squeezed(line):
+    """Without its terminal's control sequences, and with single spaces: columns are as wide as what is in them."""
+    return " ".join(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).split())
+
+
+class Varying:
+    """The declared words, and the text that each has turned out to stand for."""
+
+    def __init__(self, words):
+        self.words = sorted(words, key=len, reverse=True)
+        self.found = {}
+        self.finder = re.compile(r"(?<![\w])(" + "|".join(map(re.escape, self.words)) + r")(?![\w])") if words else None
+
+    def matches(self, expected, actual):
+        """Whether they are the same but for what varies. Learns from it when they are."""
+        if self.finder is None:
+            return expected == actual
+        pattern, names, last = "", {}, 0
+        for hit in self.finder.finditer(expected):
+            word = hit.group()
+            pattern += re.escape(expected[last : hit.start()])
+            if word in self.found:
+                pattern += re.escape(self.found[word])
+            elif word in names:
+                pattern += f"(?P={names[word]})"
+            else:
+                names[word] = f"w{len(names)}"
+                pattern += f"(?P<{names[word]}>" + re.sub(r"\d+", r"\\d+", re.escape(word)) + ")"
+            last = hit.end()
+        match = re.fullmatch(pattern + re.escape(expected[last:]), actual)
+        if match:
+            self.found.update({word: match[name] for word, name in names.items()})
+        return match is not None
+
+
+def processes():
+    """All processes of our namespace but for ourselves: their states and how often they have run (proc(5)).
+
+    We are the first process there, which inherits the orphans and has to reap them (pid_namespaces(7)).
+    """
+    seen = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                stat = (entry / "stat").read_text()
+                state, parent = stat[stat.rindex(")") + 2 :].split()[:2]
+                if state == "Z" and int(parent) == os.getpid():
+                    os.waitpid(int(entry.name), 0)
+                else:
+                    seen[int(entry.name)] = state, (entry / "schedstat").read_text()
+            except OSError:
+                pass
+    return seen
+
+
+def end_all():
+    """Kills and reaps whatever has been started."""
+    while pids := processes():
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+
+def settle():
+    """Waits until everybody sleeps and nobody has run between two looks: what a command has set off has happened."""
+    deadline = time.monotonic() + PATIENCE
+    before = None
+    while time.monotonic() < deadline:
+        now = processes()
+        if now == before and all(state in "SZT" for state, _ in now.values()):
+            return
+        before = now
+        time.sleep(0.03)
+    raise Unexpected(f"it does not come to rest: {before}")
+
+
+class Terminal:
+    """bash in a pseudo terminal."""
+
+    def __init__(self, folder, number, varying):
+        self.number = number
+        self.varying = varying
+        self.shell = pexpect.spawn(
+            "bash",
+            ["--norc", "--noprofile", "--noediting"],
+            cwd=folder,
+            env={**os.environ, "PS1": PROMPT + "\n", "TERM": "dumb", "HOME": str(folder)},
+            encoding="utf-8",
+            echo=False,
+            timeout=PATIENCE,
+            dimensions=(50, 250),
+        )
+        self.lines = []  # printed, and not yet compared
+        self.past = []  # what was, for a message
+        self.is_idle = False
+        self.wait_for_prompt()
+
+    def next_line(self, timeout=PATIENCE):
+        """The next line that was printed, the prompt included; None when there is none in time."""
+        if self.lines:
+            return self.lines.pop(0)
+        if self.shell.expect(["\r\n", pexpect.TIMEOUT], timeout=timeout) == 1:
+            return None
+        line = squeezed(self.shell.before)
+        if line.endswith(PROMPT) and line != PROMPT:  # what was printed did not end with a newline
+            self.lines.insert(0, PROMPT)
+            line = line[: -len(PROMPT)]
+        self.past.append(line)
+        return line
+
+    def fail(self, what):
+        before = "\n".join("    " + line for line in self.past[-30:])
+        raise Unexpected(f"{what}\n  terminal {self.number} has printed:\n{before}\n    {self.shell.before!r}")
+
+    def wait_for_prompt(self):
+        """Waits for the end of the command. Blank lines may be left over, nothing else."""
+        while not self.is_idle:
+            line = self.next_line()
+            if line == PROMPT:
+                self.is_idle = True
+            elif line is None:
+                self.fail("the command does not end")
+            elif line and line != "^C":
+                self.fail(f"the page does not say: {line}")
+
+    def type(self, command):
+        self.wait_for_prompt()
+        self.shell.sendline(command)
+        self.is_idle = False
+
+    def interrupt(self):
+        self.rest("there is nothing that Ctrl-C could end: the command has ended by itself")
+        self.shell.sendintr()
+        self.wait_for_prompt()
+
+    def expect(self, wanted, leaving_out):
+        """Waits for this line; for others before it when the page leaves lines out."""
+        while True:
+            line = self.next_line()
+            if line is None or (line == PROMPT and not wanted == PROMPT):
+                self.fail(f"expected: {wanted}" + (" (the command has ended)" if line else ""))
+            if self.varying.matches(wanted, line):
+                return
+            if line and not leaving_out:
+                self.fail(f"expected: {wanted}\n  but here is: {line}")
+
+    def rest(self, fault=None):
+        """Waits until nothing more happens, and leaves out what was printed. When the command has ended by then: the
+        `fault`, if one is given."""
+        settle()
+        while (line := self.next_line(0)) is not None:
+            if line == PROMPT:
+                self.is_idle = True
+        if self.is_idle and fault:
+            self.fail(fault)
+
+
+def type_block(terminal, block):
+    leaving_out = False
+    for line in block.text.splitlines():
+        if line.startswith("$ "):
+            if leaving_out:
+                terminal.rest()
+            settle()
+            terminal.type(line[2:])
+            leaving_out = False
+        elif line == "^C":
+            terminal.interrupt()
+            leaving_out = False
+        elif line == "…":
+            leaving_out = True
+        elif wanted := squeezed(line):
+            terminal.expect(wanted, leaving_out)
+            leaving_out = False
+    if leaving_out:
+        terminal.rest()
+
+
+def apply(diff, folder, page_folder):
+    """Replaces the lines with a minus by those with a plus, in the one source of the page's folder that has them."""
+    removed = [line[1:].strip() for line in diff.splitlines() if line.startswith("-")]
+    added = [line[1:] for line in diff.splitlines() if line.startswith("+")]
+    done = 0
+    for file in sorted((folder / page_folder).glob("*.cpp")) + sorted((folder / "net").glob("*.hpp")):
+        lines = file.read_text(encoding="utf-8").splitlines()
+        for at in range(len(lines) - len(removed) + 1):
+            if [line.strip() for line in lines[at : at + len(removed)]] == removed:
+                lines[at : at + len(removed)] = added
+                file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+                done += 1
+                break
+    if done != 1:
+        raise Unexpected(f"these lines are in {done} sources:\n{diff}")
+
+
+def copy_of_repository(folder):
+    """The sources and what is built of them, without the rest of build/."""
+    skip = shutil.ignore_patterns(".git", "build", "node_modules", "__pycache__")
+    shutil.copytree(ROOT, folder, ignore=skip, symlinks=True)
+
+
+def run_page(page, folder):
+    terminals = {}
+    varying = Varying(page.varying)
+
+    for block in page.blocks:
+        try:
+            if block.kind == "diff":
+                end_all()
+                terminals.clear()
+                for source in [*ROOT.glob("*/*.cpp"), *ROOT.glob("net/*.hpp")]:
+                    there = folder / source.relative_to(ROOT)
+                    if there.read_bytes() != source.read_bytes():
+                        shutil.copyfile(source, there)
+                apply(block.text, folder, page.path.parent)
+            elif block.kind == "console":
+                if block.terminal not in terminals:
+                    terminals[block.terminal] = Terminal(folder, block.terminal, varying)
+                type_block(terminals[block.terminal], block)
+        except Unexpected as what:
+            raise Unexpected(f"{page.at(block)}: {what}") from None
+
+
+def raise_loopback():
+    """A new network namespace has a loopback interface, and it is down (netdevice(7), SIOCSIFFLAGS)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))
+
+
+def inside(name):
+    """What runs in the namespaces: types one page."""
+    raise_loopback()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "repository"
+        copy_of_repository(copy)
+        try:
+            run_page(Page(ROOT, Path(name)), copy)
+        except Unexpected as what:
+            print(what)
+            return 1
+    return 0
+
+
+def start(page):
+    """The process that types this page, and dies with us."""
+    settings = {"PORT", "HOST", "SLEEP", "MAX_CLIENTS", "TIMEOUT", "APP_TIMEOUT", "GRACE", "MAKEFLAGS", "MAKELEVEL"}
+    environment = {name: value for name, value in os.environ.items() if name not in settings}
+    unshare = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.getuid() == 0 else []
+
+    def die_with_parent():
+        ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+
+    command = [*become, *unshare, sys.executable, __file__, "--inside", str(page.path)]
+    return subprocess.Popen(
+        command, env=environment, preexec_fn=die_with_parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def main():
+    if sys.argv[1:2] == ["--inside"]:
+        return inside(sys.argv[2])
+    pages = [Page(ROOT, Path(name)) for name in sys.argv[1:]] or [
+        page for page in all_pages(ROOT) if not page.path.name.endswith(".zh-CN.md")
+    ]
+    pages = [page for page in pages if any(block.kind == "console" for block in page.blocks)]
+    failed = 0
+    waiting, running = list(pages), []
+    while waiting or running:
+        while waiting and len(running) < (os.cpu_count() or 1):
+            page = waiting.pop(0)
+            running.append((page, start(page)))
+        page, process = running.pop(0)
+        output, _ = process.communicate()
+        blocks = sum(block.kind == "console" for block in page.blocks)
+        print(f"{page.path}: " + (f"{blocks} blocks as written" if process.returncode == 0 else "not as written"))
+        if process.returncode != 0:
+            failed += 1
+            print(output, end="")
+    print(f"{len(pages) - failed} pages passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
