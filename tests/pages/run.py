@@ -239,9 +239,16 @@ def apply(diff, folder, page_folder):
 
 
 def copy_of_repository(folder):
-    """The sources and what is built of them, without the rest of build/."""
-    skip = shutil.ignore_patterns(".git", "build", "node_modules", "__pycache__")
-    shutil.copytree(ROOT, folder, ignore=skip, symlinks=True)
+    """The sources, the programs, and the objects that they are made of."""
+    skipped = shutil.ignore_patterns(".git", "__pycache__", "logs.*")
+    built = {"flags", "harness", "proc", "step_h_wsgi", "xray_view"}
+
+    def ignore(directory, names):
+        if Path(directory) == ROOT / "build":
+            return {name for name in names if name not in built and not name.endswith(".d")}
+        return skipped(directory, names)
+
+    shutil.copytree(ROOT, folder, ignore=ignore, symlinks=True)
 
 
 def run_page(page, folder):
