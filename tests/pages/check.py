@@ -73,7 +73,7 @@ def block_faults(page):
         elif block.kind in SOURCES and not is_in_sources(page.root, block.kind, block.text):
             yield f"{page.at(block)}: this code is not in the sources:\n{block.text}"
         elif block.kind == "diff":
-            removed = [line[1:] for line in block.text.splitlines() if line.startswith("-")]
+            removed = [line[1:] for line in block.text.splitlines() if line.startswith(("-", " "))]
             if not removed or not is_in_sources(page.root, "cpp", "\n".join(removed)):
                 yield f"{page.at(block)}: what this edit takes away is not in the sources:\n{block.text}"
 

@@ -222,9 +222,10 @@ def type_block(terminal, block):
 
 
 def apply(diff, folder, page_folder):
-    """Replaces the lines with a minus by those with a plus, in the one source of the page's folder that has them."""
-    removed = [line[1:].strip() for line in diff.splitlines() if line.startswith("-")]
-    added = [line[1:] for line in diff.splitlines() if line.startswith("+")]
+    """Replaces the lines with a minus by those with a plus, in the one source of the page's folder that has them. Lines
+    that begin with a space stay as they are, and tell where those are."""
+    removed = [line[1:].strip() for line in diff.splitlines() if line.startswith(("-", " "))]
+    added = [line[1:] for line in diff.splitlines() if line.startswith(("+", " "))]
     done = 0
     for file in sorted((folder / page_folder).glob("*.cpp")) + sorted((folder / "net").glob("*.hpp")):
         lines = file.read_text(encoding="utf-8").splitlines()
