@@ -134,6 +134,7 @@ class Terminal:
             echo=False,
             timeout=PATIENCE,
             dimensions=(50, 250),
+            preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_DFL),  # Python ignores it, a login shell does not
         )
         self.lines = []  # printed, and not yet compared
         self.past = []  # what was, for a message
