@@ -179,6 +179,18 @@ class Terminal:
         self.shell.sendintr()
         self.wait_for_prompt()
 
+    def finish(self):
+        """Whether its last command has printed more than the page says is asked if that has ended: a server goes on."""
+        settle()
+        more = []
+        while not self.is_idle and (line := self.next_line(0)) is not None:
+            if line == PROMPT:
+                self.is_idle = True
+            elif line and line != "^C":
+                more.append(line)
+        if self.is_idle and more:
+            self.fail(f"the page does not say: {more[0]}")
+
     def expect(self, wanted, leaving_out):
         """Waits for this line; for others before it when the page leaves lines out."""
         while True:
@@ -222,6 +234,11 @@ def type_block(terminal, block):
         terminal.rest()
 
 
+def finish(terminals):
+    for terminal in terminals.values():
+        terminal.finish()
+
+
 def apply(diff, folder, page_folder):
     """Replaces the lines with a minus by those with a plus, in the one source of the page's folder that has them. Lines
     that begin with a space stay as they are, and tell where those are."""
@@ -260,6 +277,7 @@ def run_page(page, folder):
     for block in page.blocks:
         try:
             if block.kind == "diff":
+                finish(terminals)
                 end_all()
                 terminals.clear()
                 for source in [*ROOT.glob("*/*.cpp"), *ROOT.glob("net/*.hpp")]:
@@ -271,6 +289,8 @@ def run_page(page, folder):
                 if block.terminal not in terminals:
                     terminals[block.terminal] = Terminal(folder, block.terminal, varying)
                 type_block(terminals[block.terminal], block)
+            if block is page.blocks[-1]:
+                finish(terminals)
         except Unexpected as what:
             raise Unexpected(f"{page.at(block)}: {what}") from None
 
