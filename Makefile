@@ -126,8 +126,19 @@ soak: test  ## repeat the tests, and diagnose on each step, under load (ROUNDS=2
 test_heavy: $(BUILD)/run_heavy_tests $(addprefix $(BIN),step_c step_h xray)  ## what takes a minute: a thousand clients, hundreds of megabytes, frameworks
 	@BIN=$(BIN) BUILD=$(BUILD) PYTHON=$(PYTHON) $(BUILD)/run_heavy_tests --no-version
 
+# The renderer of the pages' pictures, of the major version that GitHub has: one file of the package, without what else it
+# would bring along.
+MERMAID := $(BUILD)/mermaid@11/mermaid.min.js
+$(MERMAID):
+	@command -v npm >/dev/null || { echo 'npm is missing: install it with `make deps_docs`' >&2; exit 1; }
+	@mkdir -p $(@D)
+	cd $(@D) && timeout 300 npm pack --silent $(notdir $(@D)) && tar -xzmf mermaid-*.tgz --strip-components=2 package/dist/$(@F)
+	@rm $(@D)/mermaid-*.tgz
+
+test_docs: $(MERMAID)
 test_docs: $(PROGRAMS) xray  ## do what the pages say, and see that it happens as they say (needs make deps_docs)
 	@$(PYTHON) tests/pages/check.py
+	@$(PYTHON) tests/pages/pictures.py $(MERMAID)
 	@$(PYTHON) tests/pages/run.py
 
 FUZZ_SECONDS ?= 60
