@@ -25,7 +25,8 @@ class Page:
     """A Markdown file of the repository.
 
     What varies from run to run is declared in comments, which GitHub does not show: `<!-- varies: 4711, 7.88.1 -->`.
-    Each number of a declared word stands for any other, but for the same one wherever the word stands in the page.
+    Each number of a declared word stands for any other, and a month's name (Nov) for any month's; but for the same one
+    wherever the word stands in the page.
     """
 
     def __init__(self, root, path):

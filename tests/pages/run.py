@@ -33,6 +33,7 @@ from page import Page, all_pages
 
 PATIENCE = 60  # seconds for a line that is expected
 PROMPT = "<prompt>"
+MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 NOBODY = 65534
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,6 +55,11 @@ class Varying:
         self.found = {}
         self.finder = re.compile(r"(?<![\w])(" + "|".join(map(re.escape, self.words)) + r")(?![\w])") if words else None
 
+    @staticmethod
+    def any_other(word):
+        """The pattern of what a declared word stands for."""
+        return re.sub(rf"\b(?:{MONTHS})\b", f"(?:{MONTHS})", re.sub(r"\d+", r"\\d+", re.escape(word)))
+
     def matches(self, expected, actual):
         """Whether they are the same but for what varies. Learns from it when they are."""
         if self.finder is None:
@@ -68,7 +74,7 @@ class Varying:
                 pattern += f"(?P={names[word]})"
             else:
                 names[word] = f"w{len(names)}"
-                pattern += f"(?P<{names[word]}>" + re.sub(r"\d+", r"\\d+", re.escape(word)) + ")"
+                pattern += f"(?P<{names[word]}>" + self.any_other(word) + ")"
             last = hit.end()
         match = re.fullmatch(pattern + re.escape(expected[last:]), actual)
         if match:
@@ -318,7 +324,7 @@ def inside(name):
 def start(page):
     """The process that types this page, and dies with us."""
     settings = {"PORT", "HOST", "SLEEP", "MAX_CLIENTS", "TIMEOUT", "APP_TIMEOUT", "GRACE", "MAKEFLAGS", "MAKELEVEL"}
-    environment = {name: value for name, value in os.environ.items() if name not in settings}
+    environment = {name: value for name, value in os.environ.items() if name not in settings} | {"TZ": "UTC"}
     unshare = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
     become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.getuid() == 0 else []
 
