@@ -31,7 +31,7 @@ import pexpect
 
 from page import Page, all_pages
 
-PATIENCE = 60  # seconds for a line that is expected
+PATIENCE = 180  # seconds for a line that is expected
 PROMPT = "<prompt>"
 MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 NOBODY = 65534
