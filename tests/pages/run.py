@@ -332,8 +332,8 @@ def inside(name):
     return 0
 
 
-def start(page):
-    """The process that types this page, and dies with us."""
+def start(page, root):
+    """The process that types this page, of the copy in `root`, and dies with us."""
     settings = {"PORT", "HOST", "SLEEP", "MAX_CLIENTS", "TIMEOUT", "APP_TIMEOUT", "GRACE", "MAKEFLAGS", "MAKELEVEL"}
     environment = {name: value for name, value in os.environ.items() if name not in settings} | {"TZ": "UTC"}
     unshare = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
@@ -342,10 +342,29 @@ def start(page):
     def die_with_parent():
         ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 
-    command = [*become, *unshare, sys.executable, __file__, "--inside", str(page.path)]
+    script = root / Path(__file__).resolve().relative_to(ROOT)
+    command = [*become, *unshare, sys.executable, str(script), "--inside", str(page.path)]
     return subprocess.Popen(
         command, env=environment, preexec_fn=die_with_parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+
+
+def type_all(pages, root):
+    """Types the pages, as many at once as there are processors. Returns how many failed."""
+    failed = 0
+    waiting, running = list(pages), []
+    while waiting or running:
+        while waiting and len(running) < (os.cpu_count() or 1):
+            page = waiting.pop(0)
+            running.append((page, start(page, root)))
+        page, process = running.pop(0)
+        output, _ = process.communicate()
+        blocks = sum(block.kind == "console" for block in page.blocks)
+        print(f"{page.path}: " + (f"{blocks} blocks as written" if process.returncode == 0 else "not as written"))
+        if process.returncode != 0:
+            failed += 1
+            print(output, end="")
+    return failed
 
 
 def main():
@@ -355,20 +374,12 @@ def main():
         page for page in all_pages(ROOT) if not page.path.name.endswith(".zh-CN.md")
     ]
     pages = [page for page in pages if any(block.kind == "console" for block in page.blocks)]
-    failed = 0
-    waiting, running = list(pages), []
-    while waiting or running:
-        while waiting and len(running) < (os.cpu_count() or 1):
-            page = waiting.pop(0)
-            running.append((page, start(page)))
-        page, process = running.pop(0)
-        output, _ = process.communicate()
-        blocks = sum(block.kind == "console" for block in page.blocks)
-        print(f"{page.path}: " + (f"{blocks} blocks as written" if process.returncode == 0 else "not as written"))
-        if process.returncode != 0:
-            failed += 1
-            print(output, end="")
-    print(f"{len(pages) - failed} pages passed, {failed} failed")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "repository"  # that nobody may read, wherever ours is
+        copy_of_repository(copy)
+        os.chmod(folder, 0o755)
+        failed = type_all(pages, copy)
+    print(f"pages: {len(pages) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 
