@@ -125,6 +125,12 @@ def settle():
     raise Unexpected(f"it does not come to rest: {before}")
 
 
+def forget_ignored_signals():
+    """A login shell ignores none. We may: Python SIGPIPE, who is started in the background SIGINT, under nohup SIGHUP."""
+    for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Terminal:
     """bash in a pseudo terminal."""
 
@@ -140,7 +146,7 @@ class Terminal:
             echo=False,
             timeout=PATIENCE,
             dimensions=(50, 250),
-            preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_DFL),  # Python ignores it, a login shell does not
+            preexec_fn=forget_ignored_signals,
         )
         self.lines = []  # printed, and not yet compared
         self.past = []  # what was, for a message
