@@ -23,13 +23,15 @@ HEAVY_OBJECTS := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/heavy/*.cpp))
 FIXTURES := $(addprefix $(BUILD)/,$(basename $(wildcard tests/fixtures/*.c tests/fixtures/*.cpp)))
 FAULTS := $(patsubst %.cpp,$(BUILD)/%.so,$(wildcard tests/preload/*.cpp))
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
-SOURCES := $(wildcard */*.hpp */*.cpp tests/*/*.cpp)
+SOURCES := $(wildcard */*.hpp */*.cpp tests/*/*.cpp exercises/*/*.cpp)
+EXERCISES := $(addprefix exercise_,$(shell seq 12))
+EXERCISE_PROGRAMS := $(patsubst %/server.cpp,$(BUILD)/%,$(wildcard exercises/*/server.cpp))
 
 MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .PHONY: all test test_docs test_heavy fuzz matrix mutants check soak deps deps_dev deps_docs deps_wsgi format lint clean help always recordings doctest ncurses
-.PHONY: $(addprefix diff_,ab bc cd de ef fg)
+.PHONY: exercises grade test_exercises $(EXERCISES) $(addprefix diff_,ab bc cd de ef fg)
 
 ifdef SANITIZE
 .PHONY: $(PROGRAMS) xray
@@ -129,6 +131,28 @@ check: diagnose  ## diagnose SERVER='python3 server.py' EXPECT=g: which step is 
 mutants: $(STEPS) diagnose $(FIXTURES)  ## test diagnose: tell wrong servers from the steps that they were made from
 	@sh tests/mutants.sh
 
+# What a student has written: the compiler stops at the first error, and the last line says whose it is.
+$(EXERCISE_PROGRAMS): $(BUILD)/%: %/server.cpp $(BUILD)/flags
+	@mkdir -p $(@D) && rm -f $@
+	@$(COMPILE) -Wfatal-errors -MF $@.d $(filter %.cpp %.o,$^) -o $@ 2>$@.errors || \
+	  { cat $@.errors; echo '$<: it does not compile; the compiler says above in which line, and why'; exit 1; } >&2
+	@cat $@.errors >&2
+
+program_of = $(filter $(BUILD)/exercises/0$(1)_% $(BUILD)/exercises/$(1)_%,$(EXERCISE_PROGRAMS))
+
+exercises:  ## list the exercises and which are done; exercise_7 checks one (your own: SERVER='python3 mine.py')
+	@$(PYTHON) exercises/check.py list
+
+$(EXERCISES): exercise_%: diagnose $$(if $$(SERVER),,$$(call program_of,$$*))
+	@$(PYTHON) exercises/check.py $* $(SERVER)
+
+grade: diagnose  ## check all exercises: a table, and JUnit XML in build/grade.xml
+	@$(MAKE) --keep-going --no-print-directory $(EXERCISE_PROGRAMS) || true
+	@$(PYTHON) exercises/check.py grade $(BUILD)/grade.xml
+
+test_exercises: diagnose  ## test the exercises: what is given fails, the solutions pass, wrong ones are told what is wrong
+	@$(PYTHON) tests/exercises.py
+
 soak: test  ## repeat the tests, and diagnose on each step, under load (ROUNDS=200; without: until interrupted)
 	@sh tests/soak.sh $(ROUNDS)
 
@@ -226,6 +250,6 @@ clean:  ## remove everything that was built
 	rm -rf build $(PROGRAMS) xray
 
 help:  ## show this
-	@awk -F ':.*## *' '/^[a-z_ ]+:.*##/ { count = split($$1, names, " "); printf "make %-10s %s\n", names[count], $$2 }' Makefile
+	@awk -F ':.*## *' '/^[a-z_ ]+:.*##/ { count = split($$1, names, " "); printf "make %-14s %s\n", names[count], $$2 }' Makefile
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Checks the exercises and says what still is wrong. The Makefile calls it:
+
+    check.py NUMBER [COMMAND…]   one exercise: its file, or the server COMMAND
+    check.py list                all of them, and which are done
+    check.py grade FILE          checks them all: a table, and JUnit XML in FILE
+
+What diagnose asks of a server is asked by ./diagnose; what else there is to ask, by kernel.py.
+Exit status: 0 done, 1 not yet.
+"""
+
+import hashlib
+import json
+import shlex
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+import kernel
+
+ROOT = Path(__file__).resolve().parents[1]
+DONE = ROOT / "exercises" / ".done"  # a line for each that is: its number, and what was checked
+SERVES = ["answers", "concurrent", "hangs up", "child lets go"]
+REAPS = ["survives SIGCHLD", "reaps one", "reaps many", "process limit"]
+
+
+@dataclass
+class Exercise:
+    """`goals` are what the program that is given lacks; `kept` is what it has, and must not lose."""
+
+    number: int
+    name: str
+    goals: list
+    kept: list
+    arguments: str = ""
+    file: str = "server.cpp"
+    objects: tuple = ()  # what is linked with it
+
+    @property
+    def folder(self):
+        return f"exercises/{self.number:02}_{self.name.replace(' ', '_')}"
+
+    @property
+    def command(self):
+        return [f"build/{self.folder}", *shlex.split(self.arguments)]
+
+    def is_own(self, command):
+        return command == self.command
+
+
+EXERCISES = [
+    Exercise(5, "reap", ["reaps one"], [*SERVES, "survives SIGCHLD"]),
+    Exercise(7, "burst", ["reaps many"], [*SERVES, "survives SIGCHLD", "reaps one", "process limit"]),
+]
+
+
+@dataclass
+class Row:
+    """What was asked, the answer (diagnose's words) and its evidence."""
+
+    name: str
+    answer: str
+    evidence: str
+    is_goal: bool
+
+    @property
+    def holds(self):
+        """What cannot be asked ("not applicable") is not lost; but neither is a goal reached by it."""
+        return self.answer == "yes" or (self.answer == "not applicable" and not self.is_goal)
+
+    def __str__(self):
+        word = "not yet" if not self.holds else "yes" if self.answer == "yes" else "–"
+        return f"  {word:<8} {self.name:<17} {self.evidence}"
+
+
+def diagnosed(names, command):
+    """What diagnose says of a server: name, answer, evidence, and the rule behind a no. One row, "listens", if it does not."""
+    options = [word for name in names for word in ("--only", name)]
+    said = subprocess.run(["./diagnose", "--json", *options, *command], cwd=ROOT, capture_output=True, text=True)
+    try:
+        result = json.loads(said.stdout)
+    except json.JSONDecodeError:
+        raise SystemExit(f"diagnose has failed: {said.stdout}{said.stderr}") from None
+    if "error" in result:
+        return [("listens", "no", result["error"].replace("\n", " "))]
+    rule = lambda row: f": {row['explanation']}" if row["answer"] == "no" and row["explanation"] else ""
+    return [(row["name"], row["answer"], row["evidence"] + rule(row)) for row in result["behaviours"]]
+
+
+def check(exercise, command):
+    """All rows of the exercise, the goals last."""
+    names = exercise.kept + exercise.goals
+    asked = [name for name in names if name not in kernel.PROBES]
+    rows = diagnosed(asked, command) if asked else []
+    if rows and rows[0][0] == "listens":
+        names = ["listens"]
+    rows += [(name, *kernel.PROBES[name](ROOT, command)) for name in names if name in kernel.PROBES]
+    found = {name: Row(name, answer, evidence, name in exercise.goals) for name, answer, evidence in rows}
+    return [found[name] for name in names]
+
+
+# ---- what is done ----------------------------------------------------------------------------------
+
+
+def checked(exercise, command):
+    """What was checked: the file's digest, or the command of a server that is made of something else."""
+    if not exercise.is_own(command):
+        return shlex.join(command)
+    return hashlib.sha256((ROOT / exercise.folder / exercise.file).read_bytes()).hexdigest()
+
+
+def done():
+    lines = DONE.read_text(encoding="utf-8").splitlines() if DONE.exists() else []
+    return {int(number): what for number, what in (line.split(" ", 1) for line in lines)}
+
+
+def remember(exercise, what):
+    """Notes what is done; `what` is None when it is not."""
+    all_done = done()
+    all_done.pop(exercise.number, None)
+    if what is not None:
+        all_done[exercise.number] = what
+    DONE.write_text("".join(f"{number} {all_done[number]}\n" for number in sorted(all_done)), encoding="utf-8")
+
+
+def state(exercise, all_done):
+    what = all_done.get(exercise.number)
+    if what is None:
+        return ""
+    if len(what) != 64:
+        return f"done ({what})"
+    return "done" if what == checked(exercise, exercise.command) else "changed since it was done"
+
+
+# ---- what is said ----------------------------------------------------------------------------------
+
+
+def wrong(rows):
+    return [row.name for row in rows if not row.holds]
+
+
+def next_of(exercise):
+    return next((other for other in EXERCISES if other.number > exercise.number), None)
+
+
+def one(number, command):
+    exercise = next(exercise for exercise in EXERCISES if exercise.number == number)
+    command = command or exercise.command
+    what = checked(exercise, command)
+    rows = check(exercise, command)
+    remember(exercise, None if wrong(rows) else what)
+    print(f"exercise {number}, {exercise.name}: " + (exercise.folder + "/" + exercise.file if exercise.is_own(command) else what))
+    print(*rows, sep="\n")
+    if wrong(rows):
+        print(f"not yet: {', '.join(wrong(rows))}. The task, and hints: {exercise.folder}/README.md")
+        return 1
+    following = next_of(exercise)
+    print("done. " + (f"Next: {following.folder}/README.md" if following else "That was the last one."))
+    return 0
+
+
+def list_all():
+    all_done = done()
+    for exercise in EXERCISES:
+        print(f"{'exercise_' + str(exercise.number):<12} {exercise.name:<15} {state(exercise, all_done)}".rstrip())
+    print(f"{sum(state(exercise, all_done).startswith('done') for exercise in EXERCISES)} of {len(EXERCISES)} done")
+    return 0
+
+
+def compile_fault(exercise):
+    """Why there is no program to check, where there is none."""
+    errors = ROOT / f"build/{exercise.folder}.errors"
+    if exercise.file != "server.cpp" or (ROOT / exercise.command[0]).exists():
+        return None
+    return errors.read_text(encoding="utf-8", errors="replace") if errors.exists() else "it was not built"
+
+
+def grade(path):
+    """JUnit's XML as its readers take it: a suite for each exercise, a case for each behaviour."""
+    suites = ElementTree.Element("testsuites")
+    done_count = 0
+    for exercise in EXERCISES:
+        fault = compile_fault(exercise)
+        rows = [Row("compiles", "no", fault, True)] if fault else check(exercise, exercise.command)
+        failed = wrong(rows)
+        done_count += not failed
+        suite = ElementTree.SubElement(suites, "testsuite", name=f"exercise_{exercise.number} {exercise.name}")
+        suite.attrib |= {"tests": str(len(rows)), "failures": str(len(failed)), "errors": "0"}
+        for row in rows:
+            case = ElementTree.SubElement(suite, "testcase", classname=f"exercise_{exercise.number}", name=row.name)
+            if not row.holds:
+                ElementTree.SubElement(case, "failure", message=row.evidence.splitlines()[0])
+        verdict = "not yet: " + ", ".join(failed) if failed else "done"
+        print(f"{exercise.number:>2}  {exercise.name:<15} {len(rows) - len(failed):>2} of {len(rows):<2}  {verdict}", flush=True)
+    ElementTree.indent(suites)
+    ElementTree.ElementTree(suites).write(path, encoding="utf-8", xml_declaration=True)
+    print(f"{done_count} of {len(EXERCISES)} done; {path}")
+    return 0 if done_count == len(EXERCISES) else 1
+
+
+def main():
+    if sys.argv[1] == "list":
+        return list_all()
+    if sys.argv[1] == "grade":
+        return grade(sys.argv[2])
+    return one(int(sys.argv[1]), sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

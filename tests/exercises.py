@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Tests the exercises: what is given lacks the goals and nothing else, the solution has them all, and the wrong solutions
+of exercises.txt are told what is wrong.
+
+    exercises.py [NUMBER…]   all exercises, when none is named
+"""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "exercises"))
+sys.dont_write_bytecode = True
+
+import check  # noqa: E402
+
+BUILD = ROOT / "build" / "exercises"
+
+
+@dataclass
+class Trial:
+    """A solution, and what has to be said of it: for each row that does not hold, a part of its evidence."""
+
+    exercise: check.Exercise
+    title: str
+    text: str
+    faults: dict = field(default_factory=dict)
+    has_others: bool = False
+
+
+def solution_of(exercise):
+    (file,) = (ROOT / "exercises" / "solutions").glob(f"{exercise.number:02}_*")
+    return file
+
+
+def apply(lines, minus, plus):
+    """Replaces the lines `minus`, which are there once."""
+    places = [at for at in range(len(lines)) if [line.strip() for line in lines[at : at + len(minus)]] == minus]
+    if len(places) != 1:
+        raise SystemExit(f"exercises.txt: {minus[0]!r} is there {len(places)} times")
+    lines[places[0] : places[0] + len(minus)] = plus
+
+
+def edited(text, edits):
+    lines, minus, plus = text.splitlines(), [], []
+    for sign, line in [*edits, ("-", None)]:
+        if sign == "-" and plus:
+            apply(lines, minus, plus)
+            minus, plus = [], []
+        if sign == "-":
+            minus.append(line)
+        else:
+            plus.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def wrong_trials():
+    for entry in (ROOT / "tests" / "exercises.txt").read_text(encoding="utf-8").split("\n= ")[1:]:
+        title, *lines = entry.splitlines()
+        number, *base = title.partition(":")[0].split()
+        exercise = next(one for one in check.EXERCISES if one.number == int(number))
+        file = ROOT / exercise.folder / exercise.file if base else solution_of(exercise)
+        edits = [(line[0], line[1:].strip() if line[0] == "-" else line[2:]) for line in lines if line[:1] in ("-", "+")]
+        trial = Trial(exercise, title, edited(file.read_text(encoding="utf-8"), edits))
+        for line in lines:
+            if line == "> …":
+                trial.has_others = True
+            elif line.startswith("> "):
+                name, _, evidence = line[2:].partition(": ")
+                trial.faults[name] = evidence
+        yield trial
+
+
+def trials():
+    for exercise in check.EXERCISES:
+        given = (ROOT / exercise.folder / exercise.file).read_text(encoding="utf-8")
+        yield Trial(exercise, f"{exercise.number}: what is given", given, {name: "" for name in exercise.goals})
+        yield Trial(exercise, f"{exercise.number}: the solution", solution_of(exercise).read_text(encoding="utf-8"))
+    yield from wrong_trials()
+
+
+def build(trial, name):
+    """The command that is to be checked. What is given and the solutions compile without a warning."""
+    source = BUILD / (name + Path(trial.exercise.file).suffix)
+    source.write_text(trial.text, encoding="utf-8")
+    if source.suffix != ".cpp":
+        return [str(source)]
+    strict = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"] if not trial.faults else []
+    compiler = [*os.environ.get("CXX", "g++").split(), "-std=c++20", "-O0", "-iquote", ROOT / trial.exercise.folder]
+    objects = [ROOT / name for name in trial.exercise.objects]
+    subprocess.run([*compiler, *strict, source, *objects, "-o", BUILD / name], check=True)
+    return [str(BUILD / name), *trial.exercise.command[1:]]
+
+
+def fault_of(trial, name):
+    """What is not said as it should be; None when all is."""
+    rows = check.check(trial.exercise, build(trial, name))
+    failed = {row.name: row.evidence for row in rows if not row.holds}
+    as_expected = all(part in failed.get(row, "") and row in failed for row, part in trial.faults.items())
+    if as_expected and (trial.has_others or set(failed) == set(trial.faults)):
+        return None
+    return f"{trial.title}\n  expected: {trial.faults}\n" + "\n".join(map(str, rows))
+
+
+def main():
+    BUILD.mkdir(parents=True, exist_ok=True)
+    wanted = {int(number) for number in sys.argv[1:]}
+    chosen = [trial for trial in trials() if not wanted or trial.exercise.number in wanted]
+    names = [f"trial_{number}" for number in range(len(chosen))]
+    with ThreadPoolExecutor(2 * len(os.sched_getaffinity(0))) as pool:
+        faults = [fault for fault in pool.map(fault_of, chosen, names) if fault]
+    print(*faults, sep="\n", end="\n" if faults else "")
+    print(f"{len(chosen)} solutions, right and wrong: {len(chosen) - len(faults)} passed, {len(faults)} failed")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
