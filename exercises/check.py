@@ -51,8 +51,14 @@ class Exercise:
 
 
 EXERCISES = [
+    Exercise(3, "concurrent", ["concurrent"], ["answers", "hangs up", "flat descriptors", "child lets go"]),
+    Exercise(4, "let go", ["child lets go", "hangs up", "flat descriptors", "descriptor limit"], ["answers", "concurrent"]),
     Exercise(5, "reap", ["reaps one"], [*SERVES, "survives SIGCHLD"]),
+    Exercise(6, "restart", ["survives SIGCHLD"], [*SERVES, "reaps one", "process limit"]),
     Exercise(7, "burst", ["reaps many"], [*SERVES, "survives SIGCHLD", "reaps one", "process limit"]),
+    Exercise(9, "process limit", ["sheds load"], [*SERVES, *REAPS]),
+    Exercise(10, "silent client", ["drops the silent"], [*SERVES, *REAPS]),
+    Exercise(11, "graceful stop", ["stops gracefully"], [*SERVES, *REAPS]),
 ]
 
 

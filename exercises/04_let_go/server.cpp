@@ -1,0 +1,40 @@
+// Exercise 4, let go: two closes are missing, in two different processes.
+#include <unistd.h>
+
+#include <vector>
+
+#include "../../net/socket.hpp"
+
+constexpr int REQUEST_QUEUE_SIZE = 5;
+
+void handle_request(net::Socket& client_connection) {
+    const std::string request = client_connection.recv(1024);
+    if (request.empty()) return;  // the client has left without a word
+    const char* http_response =
+        "HTTP/1.1 200 OK\r\n"
+        "\r\n"
+        "Hello, World!\n";
+    client_connection.sendall(http_response);
+}
+
+void serve_forever() {
+    net::Socket listen_socket(AF_INET, SOCK_STREAM);
+    listen_socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
+    listen_socket.bind(net::server_address());
+    listen_socket.listen(REQUEST_QUEUE_SIZE);
+    net::print("Serving HTTP on port ", listen_socket.port(), " ...");
+
+    std::vector<net::Socket> clients;
+    while (true) {
+        // a Socket closes when its scope ends: these live as long as the server
+        net::Socket& client_connection = clients.emplace_back(listen_socket.accept());
+        const pid_t pid = net::check("fork", fork());
+        if (pid == 0) {  // child
+            handle_request(client_connection);
+            client_connection.close();
+            _exit(0);
+        }
+    }
+}
+
+int main(int argc, char* argv[]) { return net::run(argc, argv, serve_forever); }

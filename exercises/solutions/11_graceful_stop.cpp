@@ -1,0 +1,83 @@
+// Exercise 11, graceful stop, solved: SIGTERM ends the listening; the server ends when its last child has.
+//
+// The handler sets a flag, and the loop looks at it. That alone leaves a gap: if the signal comes after the look and
+// before accept, accept blocks all the same. So the handler also ends the listening, by shutdown, and from then on
+// accept fails whenever it is called. SIGTERM is handled without SA_RESTART: accept must return. (signal() sets it.)
+//
+// Then the children finish. The handler of SIGCHLD may reap them first: wait says ECHILD when none is left, whoever has
+// waited. A child ignores SIGTERM: it may be sent to the whole process group, and would end the child in its answer.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../net/socket.hpp"
+
+constexpr int REQUEST_QUEUE_SIZE = 1024;
+
+volatile sig_atomic_t stopping = 0;
+volatile sig_atomic_t listening = -1;
+
+void stop(int) {
+    const int saved_errno = errno;
+    stopping = 1;
+    shutdown(listening, SHUT_RDWR);
+    errno = saved_errno;
+}
+
+void grim_reaper(int) {
+    const int saved_errno = errno;
+    while (waitpid(-1, nullptr, WNOHANG) > 0) continue;  // SIGCHLD does not queue
+    errno = saved_errno;
+}
+
+void handle_request(net::Socket& client_connection) {
+    const std::string request = client_connection.recv(1024);
+    if (request.empty()) return;  // the client has left without a word
+    net::print(request);
+    const char* http_response =
+        "HTTP/1.1 200 OK\r\n"
+        "\r\n"
+        "Hello, World!\n";
+    client_connection.sendall(http_response);
+}
+
+void serve_forever() {
+    net::Socket listen_socket(AF_INET, SOCK_STREAM);
+    listen_socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
+    listen_socket.bind(net::server_address());
+    listen_socket.listen(REQUEST_QUEUE_SIZE);
+    net::print("Serving HTTP on port ", listen_socket.port(), " ...");
+
+    struct sigaction action = {};
+    action.sa_handler = grim_reaper;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_NOCLDSTOP;  // not SA_RESTART: the loop restarts accept
+    net::check("sigaction", sigaction(SIGCHLD, &action, nullptr));
+
+    listening = listen_socket.fileno();
+    action.sa_handler = stop;
+    net::check("sigaction", sigaction(SIGTERM, &action, nullptr));
+
+    while (!stopping) {
+        std::error_code error;
+        net::Socket client_connection = listen_socket.accept(error);
+        if (error == std::errc::interrupted) continue;  // restart accept
+        if (error && stopping) break;
+        if (error) throw std::system_error(error, "accept");
+
+        const pid_t pid = net::check("fork", fork());
+        if (pid == 0) {  // child
+            signal(SIGTERM, SIG_IGN);  // the child finishes what it has begun
+            listen_socket.close();  // the child accepts nobody
+            handle_request(client_connection);
+            client_connection.close();
+            _exit(0);
+        } else {  // parent
+            client_connection.close();  // the child has its own copy
+        }
+    }
+    listen_socket.close();  // the next server can have the port
+    while (wait(nullptr) != -1 || errno == EINTR) continue;
+}
+
+int main(int argc, char* argv[]) { return net::run(argc, argv, serve_forever); }
