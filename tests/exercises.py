@@ -33,6 +33,8 @@ class Trial:
 
 
 def solution_of(exercise):
+    if exercise.solution:
+        return ROOT / exercise.solution
     (file,) = (ROOT / "exercises" / "solutions").glob(f"{exercise.number:02}_*")
     return file
 
@@ -83,6 +85,12 @@ def trials():
     yield from wrong_trials()
 
 
+def objects_of(exercise):
+    """What is linked with the program: for the homework, step_h's other files."""
+    parts = [file.stem for file in (ROOT / exercise.solution).parent.glob("*.hpp")] if exercise.solution else []
+    return [ROOT / "build" / "step_h_wsgi" / (part + ".o") for part in parts]
+
+
 def build(trial, name):
     """The command that is to be checked. What is given and the solutions compile without a warning."""
     source = BUILD / (name + Path(trial.exercise.file).suffix)
@@ -90,16 +98,15 @@ def build(trial, name):
     if source.suffix != ".cpp":
         return [str(source)]
     strict = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"] if not trial.faults else []
-    compiler = [*os.environ.get("CXX", "g++").split(), "-std=c++20", "-O0", "-iquote", ROOT / trial.exercise.folder]
-    objects = [ROOT / name for name in trial.exercise.objects]
-    subprocess.run([*compiler, *strict, source, *objects, "-o", BUILD / name], check=True)
+    compiler = [*os.environ.get("CXX", "g++").split(), "-std=c++20", "-O0", "-iquote", solution_of(trial.exercise).parent]
+    subprocess.run([*compiler, *strict, source, *objects_of(trial.exercise), "-o", BUILD / name], check=True)
     return [str(BUILD / name), *trial.exercise.command[1:]]
 
 
 def fault_of(trial, name):
     """What is not said as it should be; None when all is."""
     rows = check.check(trial.exercise, build(trial, name))
-    failed = {row.name: row.evidence for row in rows if not row.holds}
+    failed = {row.name: f"{row.evidence}: {row.rule}" for row in rows if not row.holds}
     as_expected = all(part in failed.get(row, "") and row in failed for row, part in trial.faults.items())
     if as_expected and (trial.has_others or set(failed) == set(trial.faults)):
         return None
