@@ -6,11 +6,12 @@
     check.py grade FILE          checks them all: a table, and JUnit XML in FILE
 
 What diagnose asks of a server is asked by ./diagnose; what else there is to ask, by kernel.py.
-Exit status: 0 done, 1 not yet.
+Exit status: of the first, 0 when it is done, 1 when not yet.
 """
 
 import hashlib
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -18,7 +19,9 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 
-import kernel
+sys.dont_write_bytecode = True  # nothing is left beside the pages
+
+import kernel  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 DONE = ROOT / "exercises" / ".done"  # a line for each that is: its number, and what was checked
@@ -120,7 +123,8 @@ def check(exercise, command):
     rows = diagnosed(asked, command) if asked else []
     if rows and rows[0][0] == "listens":
         names = ["listens"]
-    rows += [(name, *kernel.PROBES[name](ROOT, command)) for name in names if name in kernel.PROBES]
+    for probe in {kernel.PROBES[name] for name in names if name in kernel.PROBES}:
+        rows += [(name, *found) for name, found in probe(ROOT, command).items()]
     found = {row[0]: Row(*row, row[0] in exercise.goals) for row in rows}
     return [found[name] for name in names]
 
@@ -198,7 +202,8 @@ def compile_fault(exercise):
     errors = ROOT / f"build/{exercise.folder}.errors"
     if not exercise.is_program or (ROOT / exercise.command[0]).exists():
         return None
-    return errors.read_text(encoding="utf-8", errors="replace") if errors.exists() else "it was not built"
+    lines = errors.read_text(encoding="utf-8", errors="replace").splitlines() if errors.exists() else []
+    return next((line for line in lines if "error: " in line), "it was not built")
 
 
 def grade(path):
@@ -206,8 +211,10 @@ def grade(path):
     suites = ElementTree.Element("testsuites")
     done_count = 0
     for exercise in EXERCISES:
-        fault = compile_fault(exercise)
-        rows = [Row("compiles", "no", fault, "", True)] if fault else check(exercise, exercise.command)
+        command = shlex.split(os.environ.get(f"SERVER_{exercise.number}", "")) or exercise.command
+        fault = compile_fault(exercise) if exercise.is_own(command) else None
+        names = exercise.kept + exercise.goals
+        rows = [Row(name, "no", fault, "", True) for name in names] if fault else check(exercise, command)
         failed = wrong(rows)
         done_count += not failed
         suite = ElementTree.SubElement(suites, "testsuite", name=f"exercise_{exercise.number} {exercise.name}")
@@ -215,13 +222,13 @@ def grade(path):
         for row in rows:
             case = ElementTree.SubElement(suite, "testcase", classname=f"exercise_{exercise.number}", name=row.name)
             if not row.holds:
-                ElementTree.SubElement(case, "failure", message=row.evidence.splitlines()[0]).text = row.rule
-        verdict = "not yet: " + ", ".join(failed) if failed else "done"
+                ElementTree.SubElement(case, "failure", message=row.evidence).text = row.rule
+        verdict = fault or ("not yet: " + ", ".join(failed) if failed else "done")
         print(f"{exercise.number:>2}  {exercise.name:<15} {len(rows) - len(failed):>2} of {len(rows):<2}  {verdict}", flush=True)
     ElementTree.indent(suites)
     ElementTree.ElementTree(suites).write(path, encoding="utf-8", xml_declaration=True)
     print(f"{done_count} of {len(EXERCISES)} done; {path}")
-    return 0 if done_count == len(EXERCISES) else 1
+    return 0
 
 
 def main():

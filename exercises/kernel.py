@@ -1,7 +1,7 @@
 """What the exercises ask that diagnose does not: of the kernel itself, and of what a server has printed.
 
-Each of PROBES takes the repository and the command that is checked, and returns an answer ("yes", "no"), its evidence, and
-the rule behind a no.
+Each of PROBES takes the repository and the command that is checked, and returns for each row that it decides: an answer
+("yes", "no"), its evidence, and the rule behind a no.
 """
 
 import os
@@ -110,20 +110,22 @@ def connected(backlog):
             count += 1
 
 
-def predicted(backlog):
-    def probe(root, command):
-        text = (root / command[0]).read_text(encoding="utf-8")
-        found = re.search(rf"^backlog {backlog}: *(\S*)", text, re.MULTILINE)
-        if not found or not found[1].isdigit():
-            return "no", "there is no number yet", ""
-        number, actual = int(found[1]), connected(backlog)
-        if number == actual:
-            return "yes", f"{actual} connect, and the next one gets no answer", ""
-        if number < actual:
-            return "no", f"{number} are predicted, but then the next one connects as well", "the kernel's queue is full later"
-        return "no", f"{number} are predicted, but fewer connect", "who finds the queue full is not refused, but gets no answer"
+def compared(text, backlog):
+    """What is predicted for this backlog, beside what the kernel does."""
+    found = re.search(rf"^backlog {backlog}: *(\d+) *$", text, re.MULTILINE)
+    if not found:
+        return "no", "there is no number yet", ""
+    number, actual = int(found[1]), connected(backlog)
+    if number == actual:
+        return "yes", f"{actual} connect, and the next one gets no answer", ""
+    if number < actual:
+        return "no", f"{number} are predicted, but then the next one connects as well", "the kernel's queue is full later"
+    return "no", f"{number} are predicted, but fewer connect", "who finds the queue full is not refused, but gets no answer"
 
-    return probe
+
+def predictions(root, command):
+    text = (root / command[0]).read_text(encoding="utf-8")
+    return {f"backlog {backlog}": compared(text, backlog) for backlog in (0, 1, 5)}
 
 
 # ---- exercise 2 ------------------------------------------------------------------------------------
@@ -135,20 +137,33 @@ def text_of(address):
     return f"{address[0]}:{address[1]}"
 
 
+def ask(port, address):
+    """Has a client at this address served, and returns the ends of its connection: the server's, and its own. One that the
+    server refuses, or leaves alone, has them as well."""
+    with socket.socket() as client:
+        client.settimeout(PATIENCE)
+        client.bind((address, 0))
+        own = client.getsockname()
+        try:
+            client.connect(("127.0.0.1", port))
+            client.sendall(b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            while client.recv(1024):
+                pass
+        except OSError:
+            pass
+        return ("127.0.0.1", port), own
+
+
 def conversation(root, command):
     """Three clients, one after the other, from different addresses. For each: its own ends, and the line about them."""
     talks = []
     with Server(root, command) as server:
         for count in range(1, 4):
-            with socket.socket() as client:
-                client.settimeout(PATIENCE)
-                client.bind((f"127.0.0.{count}", 0))
-                client.connect(("127.0.0.1", server.port))
-                client.sendall(b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                until(lambda: client.recv(1024) == b"")
-                ends = client.getpeername(), client.getsockname()
+            ends = ask(server.port, f"127.0.0.{count}")
             lines = until(lambda: (found := ENDS.findall(server.output())) and len(found) >= count and found)
             talks.append((*ends, lines[count - 1] if lines else None))
+            if not lines:
+                break
     return talks
 
 
@@ -168,7 +183,7 @@ def fault(printed, own, other):
 
 
 def printed_ends(root, command):
-    """For each of the three words that a line tells: the answer about it."""
+    """Of three connections, the first that is printed wrongly; or the last."""
     answers = {}
     for local, peer, line in conversation(root, command):
         right = {"local end": (text_of(local), text_of(peer)), "peer end": (text_of(peer), text_of(local))}
@@ -185,10 +200,6 @@ def printed_ends(root, command):
     return answers
 
 
-def printed(name):
-    return lambda root, command: printed_ends(root, command)[name]
-
-
 # ---- exercise 8 ------------------------------------------------------------------------------------
 
 
@@ -196,12 +207,13 @@ def no_handler(root, command):
     with Server(root, command) as server:
         caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{server.pid}/status").read_text(), re.MULTILINE)[1]
     if int(caught, 16) >> (signal.SIGCHLD - 1) & 1:
-        return "no", "SIGCHLD is among the signals that it catches (SigCgt in /proc/PID/status)", "a handler was not asked for"
-    return "yes", "SIGCHLD is not among the signals that it catches", ""
+        evidence = "SIGCHLD is among the signals that it catches (SigCgt in /proc/PID/status)"
+        return {"no handler": ("no", evidence, "without a handler nobody has to look for who has exited")}
+    return {"no handler": ("yes", "SIGCHLD is not among the signals that it catches", "")}
 
 
 PROBES = {
-    **{f"backlog {backlog}": predicted(backlog) for backlog in (0, 1, 5)},
-    **{name: printed(name) for name in ("local end", "peer end", "ephemeral port")},
+    **dict.fromkeys(("backlog 0", "backlog 1", "backlog 5"), predictions),
+    **dict.fromkeys(("local end", "peer end", "ephemeral port"), printed_ends),
     "no handler": no_handler,
 }

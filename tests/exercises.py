@@ -5,12 +5,17 @@ of exercises.txt are told what is wrong.
     exercises.py [NUMBER…]   all exercises, when none is named
 """
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "exercises"))
@@ -113,15 +118,55 @@ def fault_of(trial, name):
     return f"{trial.title}\n  expected: {trial.faults}\n" + "\n".join(map(str, rows))
 
 
+def made_up(exercise, _command):
+    """Rows that fail for exercise 5 alone."""
+    answer = "no" if exercise.number == 5 else "yes"
+    return [check.Row(name, answer, "evidence <1>", "rule", True) for name in exercise.kept + exercise.goals]
+
+
+def said(function, *arguments):
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        return function(*arguments), text.getvalue()
+
+
+def reports(folder):
+    """What check.py says, remembers and writes: whether it is right, and the text."""
+    status, text = said(check.one, 7, [])
+    yield status == 0 and text.endswith("done. Next: exercises/08_no_handler/README.md\n"), text
+    status, text = said(check.one, 8, ["python3", "mine.py"])
+    yield status == 0 and text.startswith("exercise 8, no handler: python3 mine.py\n"), text
+    status, text = said(check.one, 5, [])
+    yield status == 1 and "\n  not yet  reaps one         evidence <1>\n" in text and "\nnot yet: answers, " in text, text
+    check.remember(check.EXERCISES[2], "0" * 64)
+    _, text = said(check.list_all)
+    parts = "concurrent      changed since it was done\n", "burst           done\n", "done (python3 mine.py)\n", "\n2 of 12 done\n"
+    yield all(part in text for part in parts), text
+    _, text = said(check.grade, folder / "grade.xml")
+    yield text.endswith(f"10 of 12 done; {folder}/grade.xml\n"), text
+    cases = ElementTree.parse(folder / "grade.xml").getroot().iter("testcase")
+    failed = {(case.get("classname"), case[0].get("message")) for case in cases if len(case)}
+    yield failed == {("exercise_5", "evidence <1>"), ("exercise_6", "error: in line 1")}, str(failed)
+
+
+def report_faults():
+    with tempfile.TemporaryDirectory() as folder, mock.patch.multiple(
+        check,
+        check=made_up,
+        compile_fault=lambda exercise: "error: in line 1" if exercise.number == 6 else None,
+        DONE=Path(folder) / "done",
+    ):
+        return [f"check.py says:\n{text}" for is_right, text in reports(Path(folder)) if not is_right]
+
+
 def main():
     BUILD.mkdir(parents=True, exist_ok=True)
     wanted = {int(number) for number in sys.argv[1:]}
     chosen = [trial for trial in trials() if not wanted or trial.exercise.number in wanted]
     names = [f"trial_{number}" for number in range(len(chosen))]
     with ThreadPoolExecutor(2 * len(os.sched_getaffinity(0))) as pool:
-        faults = [fault for fault in pool.map(fault_of, chosen, names) if fault]
+        faults = report_faults() + [fault for fault in pool.map(fault_of, chosen, names) if fault]
     print(*faults, sep="\n", end="\n" if faults else "")
-    print(f"{len(chosen)} solutions, right and wrong: {len(chosen) - len(faults)} passed, {len(faults)} failed")
+    print(f"{len(chosen)} solutions, right and wrong: {max(0, len(chosen) - len(faults))} passed, {len(faults)} failed")
     return 1 if faults else 0
 
 
