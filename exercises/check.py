@@ -203,7 +203,7 @@ def compile_fault(exercise):
     if not exercise.is_program or (ROOT / exercise.command[0]).exists():
         return None
     lines = errors.read_text(encoding="utf-8", errors="replace").splitlines() if errors.exists() else []
-    return next((line for line in lines if "error: " in line), "it was not built")
+    return next((line for line in lines if "error: " in line), lines[0] if lines else "it was not built")
 
 
 def grade(path):
