@@ -245,7 +245,7 @@ TEST_CASE("a process that sleeps has not run; one that was woken has") {
         sigaction(SIGUSR1, &action, nullptr);
         while (true) pause();
     });
-    CHECK(eventually([&] { return proc::blocked_in(pid) != "" && proc::process(pid)->state == 'S'; }));
+    CHECK(eventually([&] { return !proc::blocked_in(pid).empty() && proc::process(pid)->state == 'S'; }));
     const std::string before = proc::run_count(pid);
     CHECK_FALSE(before.empty());
     CHECK(proc::run_count(pid) == before);
