@@ -41,7 +41,6 @@ class Exercise:
     file: str = "server.cpp"
     solution: str = ""  # where it is, if not in exercises/solutions
 
-
     @property
     def folder(self):
         return f"exercises/{self.number:02}_{self.name.replace(' ', '_')}"
