@@ -16,6 +16,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <system_error>
@@ -38,6 +39,7 @@ struct Report {
 constexpr const char* KEEPER = "keeper";
 
 constexpr rlim_t MOST_PROCESSES_OF_A_FOREIGN_PROGRAM = 128;
+constexpr rlim_t MOST_PROCESSES_STARTED_MEANWHILE = 1024;  // by the same user, elsewhere
 constexpr rlim_t MOST_OUTPUT_OF_A_FOREIGN_PROGRAM = 64 << 20;  // bytes, into each file
 
 // ---- in the process that becomes the program ----------------------------------------------------
@@ -57,17 +59,27 @@ bool become_unused_user() {
            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) == 0;
 }
 
+/// Enters a user namespace, with a count of processes of its own, in which the user is still the same. Returns false
+/// when this is not allowed.
+bool enter_user_namespace() {
+    const uid_t user = geteuid();
+    if (unshare(CLONE_NEWUSER) == -1) return false;
+    const int map = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
+    dprintf(map, "%u %u 1", user, user);
+    close(map);
+    return true;
+}
+
 void limit(int resource, rlim_t most) {
     const rlimit both = {most, most};  // it can be raised no more
     check("setrlimit", setrlimit(resource, &both));
 }
 
-/// `exactly`: nothing but the program may count.
-void limit_processes(rlim_t most, bool exactly) {
+/// Nothing but the program counts; where that cannot be had, what else its user runs, `meanwhile` too, comes on top.
+void limit_processes(rlim_t most, rlim_t meanwhile) {
     const std::size_t others = proc::count_of_user(getuid());
-    const bool is_alone = (geteuid() == 0 && become_unused_user()) || (exactly && unshare(CLONE_NEWUSER) == 0);
-    if (!is_alone) most += others;
-    limit(RLIMIT_NPROC, most);
+    const bool is_alone = (geteuid() == 0 && become_unused_user()) || enter_user_namespace();
+    limit(RLIMIT_NPROC, is_alone ? most : most + others + meanwhile);
 }
 
 /// Turns this process into the program. Returns only when that is impossible, with errno set.
@@ -87,8 +99,10 @@ void become(const Program& program, int out, int err, pid_t keeper) {
     for (const auto& [variable, value] : program.environment) setenv(variable.c_str(), value.c_str(), 1);
 
     if (program.is_foreign) limit(RLIMIT_FSIZE, MOST_OUTPUT_OF_A_FOREIGN_PROGRAM);
-    if (program.max_processes) limit_processes(*program.max_processes, true);
-    else if (program.is_foreign) limit_processes(MOST_PROCESSES_OF_A_FOREIGN_PROGRAM, false);
+    if (program.max_processes) limit_processes(*program.max_processes, 0);
+    else if (program.is_foreign) {
+        limit_processes(MOST_PROCESSES_OF_A_FOREIGN_PROGRAM, MOST_PROCESSES_STARTED_MEANWHILE);
+    }
     die_with_parent(keeper);
     std::vector<char*> arguments;
     for (const std::string& argument : program.command) arguments.push_back(const_cast<char*>(argument.c_str()));

@@ -32,8 +32,7 @@ struct Program {
     /// becomes an unused user first; a user enters a user namespace, which has its own count (user_namespaces(7));
     /// where that is forbidden, what the user runs already is added to the limit.
     std::optional<rlim_t> max_processes;
-    /// Not ours, and able to do anything: it may not have more than 512 processes at once. (Root becomes an unused
-    /// user, see above.)
+    /// Not ours, and able to do anything: it may not have more than 128 processes at once, counted as above.
     bool is_foreign = false;
     std::chrono::milliseconds patience = PATIENCE;  ///< how long to wait for it
 

@@ -17,6 +17,7 @@ namespace {
 /// How long all of a server must have been asleep in the same calls to be called at rest. More than the article's
 /// longest pause that is worth waiting for: 3 seconds.
 constexpr std::chrono::milliseconds STILLNESS = std::chrono::seconds(5);
+constexpr int LOOKS = 50;  // meanwhile
 
 /// More children than this a server has no need of: we never have so many clients.
 constexpr std::size_t MOST_CHILDREN = 64;
@@ -134,16 +135,16 @@ bool Server::until(const std::function<bool()>& condition) {
     using Clock = std::chrono::steady_clock;
     bool holds = false;
     std::string last_seen;
+    int still_looks = 0;  // not the time since the last change: a machine that stands still makes no server hopeless
     Clock::time_point next_look = Clock::now();
-    Clock::time_point still_since = Clock::now();
     const auto is_hopeless = [&] {
         if (Clock::now() < next_look) return false;
-        next_look = Clock::now() + STILLNESS / 50;
+        next_look = Clock::now() + STILLNESS / LOOKS;
         if (program().is_foreign && children().size() > MOST_CHILDREN) return true;
         const std::string seen = snapshot();
-        if (seen != last_seen) still_since = Clock::now();
+        still_looks = seen == last_seen ? still_looks + 1 : 0;
         last_seen = seen;
-        return !seen.empty() && Clock::now() - still_since > STILLNESS;
+        return !seen.empty() && still_looks > LOOKS;
     };
     Process::until([&] { return (holds = condition()) || is_hopeless(); });
     return holds || condition();

@@ -57,6 +57,21 @@ TEST_CASE("the limit of processes holds for the program alone, for root as well"
     CHECK(client.receive_all() == PAGE);
 }
 
+TEST_CASE("whatever else its user starts, a foreign program may have its processes") {
+    Program foreign = built("step_c");
+    foreign.is_foreign = true;
+    Server server(foreign);
+    std::vector<pid_t> others;
+    while (others.size() < 200) others.push_back(fork_child([] { pause(); }));
+    Client client(server.port());
+    client.ask();
+    CHECK(client.receive_all() == PAGE);
+    for (const pid_t other : others) {
+        kill(other, SIGKILL);
+        waitpid(other, nullptr, 0);
+    }
+}
+
 TEST_CASE("what the program leaves behind ends with it: children, orphans, daemons") {
     std::vector<pid_t> all;
     {
