@@ -11,10 +11,9 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <sstream>
+#include <cstring>
 #include <string>
 #include <system_error>
-#include <utility>
 
 namespace net {
 
@@ -58,7 +57,7 @@ template <class... Parts> void print(const Parts&... parts) { check("write", sig
 class Socket {
 public:
     Socket(int family, int type) : Socket(check("socket", ::socket(family, type, 0))) {}
-    Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)), patience_(other.patience_) {}
+    Socket(Socket&& other) noexcept : fd_(other.fd_), patience_(other.patience_) { other.fd_ = -1; }
     ~Socket() { close(); }
 
     void setsockopt(int level, int opt, int on) { check("setsockopt", ::setsockopt(fd_, level, opt, &on, sizeof on)); }
@@ -97,7 +96,7 @@ public:
         pollfd more = {fd_, POLLIN, 0};
         const auto in_time = [&] { return std::chrono::steady_clock::now() < deadline; };
         while (fd_ != -1 && patience_ >= 0 && in_time() && ::poll(&more, 1, patience_) == 1) recv(16384);
-        if (fd_ != -1) ::close(std::exchange(fd_, -1));
+        if (fd_ != -1) ::close(fd_), fd_ = -1;
     }
 
     /// The port it is bound to: the kernel's choice when it was bound to port 0.
@@ -131,8 +130,10 @@ private:
 template <class Number> Number number(const std::string& name, const char* text, Number fallback, int most) {
     if (text == nullptr) return fallback;
     const char* must = std::is_integral_v<Number> ? " must be a whole number" : " must be a number";
-    std::istringstream in(text);
-    if (Number value; *text >= '.' && *text <= '9' && in >> value && in.eof() && value <= most) return value;
+    char* end = nullptr;
+    const double value = std::strtod(text, &end);  // it reads " 1", "1e3" and "inf" as well
+    const bool is_plain = text[std::strspn(text, std::is_integral_v<Number> ? "0123456789" : "0123456789.")] == '\0';
+    if (is_plain && end > text && *end == '\0' && value <= most) return static_cast<Number>(value);
     throw std::invalid_argument(name + must + " from 0 to " + std::to_string(most) + ", got \"" + text + '"');
 }
 
@@ -160,8 +161,7 @@ inline int run(int argc, char* argv[], auto serve_forever) {
         std::signal(SIGPIPE, SIG_IGN);
         return serve_forever(), 0;
     } catch (const std::exception& error) {
-        const std::string path = argv[0];
-        std::string line = path.substr(path.rfind('/') + 1) + ": " + error.what();
+        std::string line = std::string(argv[0]).substr(std::string_view(argv[0]).rfind('/') + 1) + ": " + error.what();
         for (char& byte : line) byte = byte >= 0 && byte < ' ' ? '?' : byte;
         write_all(STDERR_FILENO, line + '\n');
         return dynamic_cast<const std::invalid_argument*>(&error) ? 2 : 1;
