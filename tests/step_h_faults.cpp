@@ -8,9 +8,12 @@ using namespace step_h;
 
 namespace {
 
-/// In whose accept loop the first `times` calls of `call` fail (tests/preload/faults.cpp).
-Program with_fault(const Program& server, const std::string& call, int error, int times) {
-    return server.with("LD_PRELOAD", folder("BUILD", "build/") + "tests/preload/faults.so")
+/// In whose accept loop the first `times` calls of `call` fail (tests/preload/faults.cpp). It is linked dynamically: no
+/// library comes into one that is not.
+Program with_fault(Program server, const std::string& call, int error, int times) {
+    const std::string preload = folder("BUILD", "build/") + "tests/preload/";
+    server.command.front() = preload + "step_h";
+    return server.with("LD_PRELOAD", preload + "faults.so")
         .with("ASAN_OPTIONS", "detect_leaks=0:verify_asan_link_order=0")
         .with("FAULT", call + ':' + std::to_string(error) + ':' + std::to_string(times));
 }
