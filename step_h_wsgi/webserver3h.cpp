@@ -28,6 +28,8 @@ constexpr std::initializer_list<std::errc> TRANSIENT = {
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
+constexpr Seconds SOON(0.1);  // what can wait a little is done after this time at the latest
+
 struct Settings {
     std::vector<std::string> command;
     std::uint16_t max_clients = net::number<std::uint16_t>("MAX_CLIENTS", std::getenv("MAX_CLIENTS"), 64, 65535);
@@ -47,38 +49,49 @@ bool is_one_of(const std::error_code& error, std::initializer_list<std::errc> se
     return std::any_of(set.begin(), set.end(), [&](std::errc one) { return error == one; });
 }
 
-/// Limits how long accept or recv waits (EAGAIN then); 0: for ever (SO_RCVTIMEO, socket(7)).
-void limit_waiting(const net::Socket& socket, Seconds seconds) {
+/// Limits how long accept or recv waits (EAGAIN then); 0: for ever (SO_RCVTIMEO, socket(7)). Async-signal-safe.
+void limit_waiting(int socket, Seconds seconds) {
     const timeval most = timeval_of(seconds);
-    setsockopt(socket.fileno(), SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
+    setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
 }
 
 // ---- signals ------------------------------------------------------------------------------------
 
 std::vector<pid_t> children;  // belongs to the handler, unless signals are blocked; has room for all, never allocates
+volatile sig_atomic_t others_may_have_exited = 0;
 volatile sig_atomic_t stop_signals = 0;
 volatile sig_atomic_t listening = -1;
 
-void grim_reaper(int) {
+/// Reaps all who have exited. It looks at every child, so that with thousands of silent clients it takes a while.
+void call_the_roll() {
+    others_may_have_exited = 0;
+    for (pid_t pid; (pid = waitpid(-1, nullptr, WNOHANG)) > 0;) std::erase(children, pid);
+}
+
+/// Reaps the child that the signal names. SIGCHLD does not queue: for others that have exited with it the roll is
+/// called soon, by an accept that does not wait for longer.
+void grim_reaper(int, siginfo_t* exited, void*) {
     const int saved_errno = errno;
-    for (pid_t pid; (pid = waitpid(-1, nullptr, WNOHANG)) > 0;) std::erase(children, pid);  // SIGCHLD does not queue
+    if (const pid_t pid = waitpid(exited->si_pid, nullptr, WNOHANG); pid > 0) std::erase(children, pid);
+    others_may_have_exited = 1;
+    limit_waiting(listening, SOON);
     errno = saved_errno;
 }
 
 /// Ends the listening, whoever else has a copy of the socket: it gives the port free, and accept fails at once, even if
 /// it was not yet called when the signal came.
-void stop(int) {
+void stop(int, siginfo_t*, void*) {
     const int saved_errno = errno;
     stop_signals = stop_signals + 1;
     shutdown(listening, SHUT_RDWR);
     errno = saved_errno;
 }
 
-void handle(int number, void (*handler)(int)) {
+void handle(int number, void (*handler)(int, siginfo_t*, void*)) {
     struct sigaction action = {};
-    action.sa_handler = handler;
+    action.sa_sigaction = handler;
     sigemptyset(&action.sa_mask);
-    action.sa_flags = SA_NOCLDSTOP;  // not SA_RESTART: accept shall be interrupted
+    action.sa_flags = SA_SIGINFO | SA_NOCLDSTOP;  // not SA_RESTART: accept shall be interrupted
     net::check("sigaction", sigaction(number, &action, nullptr));
 }
 
@@ -152,7 +165,7 @@ std::string receive_head(net::Socket& client_connection, http::RequestParser& pa
     for (bool has_spoken = false;;) {
         const Seconds left = deadline - Clock::now();
         if (left.count() <= 0) throw http::Error(408, "no request in time");
-        limit_waiting(client_connection, left + std::chrono::microseconds(1));  // 0 would be for ever
+        limit_waiting(client_connection.fileno(), left + std::chrono::microseconds(1));  // 0 would be for ever
         try {
             const std::string data = client_connection.recv(16384);
             if (data.empty()) throw http::Error(has_spoken ? 400 : cgi::CLIENT_IS_GONE, "the request breaks off");
@@ -248,15 +261,17 @@ private:
 
 /// Lets the children finish, until a second signal, or for `grace`; then ends them.
 void see_off_children(Seconds grace) {
-    constexpr Seconds SOON = std::chrono::seconds(1);
+    constexpr Seconds PAUSE = std::chrono::seconds(1);
     BlockedSignals blocked;
+    call_the_roll();
     for (const auto deadline = after(grace); !children.empty() && stop_signals < 2 && Clock::now() < deadline;) {
-        blocked.wait(std::min<Seconds>(SOON, deadline - Clock::now()));
+        blocked.wait(std::min<Seconds>(PAUSE, deadline - Clock::now()));
+        call_the_roll();
     }
     while (!children.empty()) {
         for (const pid_t pid : children) kill(pid, SIGTERM);
-        blocked.wait(SOON);
-        grim_reaper(SIGCHLD);
+        blocked.wait(PAUSE);
+        call_the_roll();
     }
 }
 
@@ -282,8 +297,15 @@ void serve_forever(const Settings& settings) {
     net::print("Serving HTTP on port ", listen_socket.port(), " ...");
 
     Refused refused;
-    while (stop_signals == 0) {
-        limit_waiting(listen_socket, refused.empty() ? Seconds(0) : Seconds(0.1));
+    for (auto next_roll_call = Clock::now(); stop_signals == 0;) {
+        {
+            BlockedSignals blocked;
+            if (others_may_have_exited != 0 && Clock::now() >= next_roll_call) {
+                call_the_roll();
+                next_roll_call = after(SOON);
+            }
+            limit_waiting(listening, refused.empty() && others_may_have_exited == 0 ? Seconds(0) : SOON);
+        }
         std::error_code error;
         net::Socket client_connection = listen_socket.accept(error);
         refused.let_go();
@@ -299,6 +321,7 @@ void serve_forever(const Settings& settings) {
         if (error) throw std::system_error(error, "accept");
 
         BlockedSignals blocked;  // until the handler knows the child
+        if (children.size() >= settings.max_clients) call_the_roll();
         const pid_t parent = getpid();
         const pid_t pid = children.size() < settings.max_clients ? fork() : -1;
         if (pid == 0) {  // child

@@ -40,6 +40,26 @@ TEST_CASE("one client more than MAX_CLIENTS: 503 with Retry-After, at once; and 
     CHECK_EVENTUALLY(server, server.is_quiet() && server.sockets() == 1);
 }
 
+TEST_CASE("children that exited together, of which one signal told, leave room for the next clients at once") {
+    Server server(hello().with("MAX_CLIENTS", "4"));
+    INFO(server.describe());
+    for (int round = 0; round < 20; ++round) {
+        std::deque<Held> held;
+        while (held.size() < 4) held.emplace_back(server);
+        const std::vector<proc::Process> children = server.children();
+        kill(server.acceptor(), SIGSTOP);
+        CHECK_EVENTUALLY(server, server.is_stopped());
+        for (Held& one : held) CHECK(one.finish().status == 200);
+        held.clear();
+        for (const proc::Process& one : children) CHECK_EVENTUALLY(server, proc::process(one.pid)->is_zombie());
+        std::deque<Client> next;
+        for (int i = 0; i < 4; ++i) next.emplace_back(server.port()).ask();
+        kill(server.acceptor(), SIGCONT);
+        for (Client& one : next) CHECK(Reply(one).status == 200);
+        CHECK_EVENTUALLY(server, server.is_quiet());
+    }
+}
+
 TEST_CASE("a refused client that is silent, or sends much, holds nobody up") {
     Server server(hello().with("MAX_CLIENTS", "1"));
     INFO(server.describe());
