@@ -19,6 +19,7 @@ XRAY := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard xray_view/*.cpp))
 HARNESS := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out %/diagnose.cpp,$(wildcard proc/*.cpp harness/*.cpp)))
 TESTED := $(HARNESS) $(filter-out %/webserver3h.o,$(STEP_H))
 TEST_OBJECTS := $(TEST_FILES:%.cpp=$(BUILD)/%.o)
+BENCH := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard bench/*.cpp))
 HEAVY_OBJECTS := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/heavy/*.cpp))
 FIXTURES := $(addprefix $(BUILD)/,$(basename $(wildcard tests/fixtures/*.c tests/fixtures/*.cpp)))
 FAULTS := $(patsubst %.cpp,$(BUILD)/%.so,$(wildcard tests/preload/*.cpp)) $(BUILD)/tests/preload/step_h
@@ -30,7 +31,7 @@ EXERCISE_PROGRAMS := $(patsubst %/server.cpp,$(BUILD)/%,$(wildcard exercises/*/s
 MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
-.PHONY: all test test_docs test_heavy fuzz matrix mutants check soak deps deps_dev deps_docs deps_wsgi format lint clean help always recordings doctest ncurses
+.PHONY: all test test_docs test_heavy bench plots fuzz matrix mutants check soak deps deps_bench deps_dev deps_docs deps_wsgi format lint clean help always recordings doctest ncurses
 .PHONY: exercises grade test_exercises $(EXERCISES) $(addprefix diff_,ab bc cd de ef fg)
 
 ifdef SANITIZE
@@ -105,6 +106,22 @@ $(BUILD)/run_tests: $(TESTED) $(filter-out %/main.o,$(XRAY)) $(TEST_OBJECTS)
 $(BUILD)/run_heavy_tests: $(TESTED) $(BUILD)/tests/main.o $(HEAVY_OBJECTS)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
 
+$(BUILD)/bench/measure: $(BENCH) $(HARNESS)
+	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
+$(BUILD)/bench/figures.o: CPPFLAGS += -DCOMPILER='"$(shell $(CXX) --version | head -n 1)"'
+$(BUILD)/bench/floor: bench/floor.c $(BUILD)/static
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra @$(BUILD)/static $< -o $@
+$(BUILD)/bench/floor_dynamic: bench/floor.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra $< -o $@
+$(BUILD)/bench/step_g_dynamic: step_g_waitpid/webserver3g.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(COMPILE) -MF $@.d $< -o $@
+$(BUILD)/bench/no_handler: exercises/solutions/08_no_handler.cpp $(BUILD)/static
+	@mkdir -p $(@D)
+	$(COMPILE) @$(BUILD)/static -MF $@.d $< -o $@
+
 # Coverage-guided (libFuzzer, LLVM); always sanitized.
 $(BUILD)/fuzz_http: tests/fuzz/http.cpp step_h_wsgi/http.cpp step_h_wsgi/http.hpp step_h_wsgi/cgi.cpp step_h_wsgi/cgi.hpp
 	@mkdir -p $(@D)
@@ -165,6 +182,17 @@ test_exercises: diagnose $(filter-out %/webserver3h.o,$(STEP_H))  ## test the ex
 soak: test  ## repeat the tests, and diagnose on each step, under load (ROUNDS=200; without: until interrupted)
 	@sh tests/soak.sh $(ROUNDS)
 
+MEASURED := $(addprefix $(BUILD)/bench/,measure floor floor_dynamic step_g_dynamic no_handler)
+bench: $(MEASURED) step_g step_h  ## how fast, beside others, and what silent clients cost (needs make deps_bench)
+	@$(BUILD)/bench/measure throughput
+	@$(BUILD)/bench/measure held
+
+FIGURES := waits descriptors zombies held throughput
+plots: $(MEASURED) all  ## measure all that the pages show in pictures, and draw it: bench/figures
+	@command -v gnuplot >/dev/null || { echo 'gnuplot is missing: install it with `make deps_bench`' >&2; exit 1; }
+	@set -e; for name in $(FIGURES); do echo "measuring $$name"; $(BUILD)/bench/measure $$name >bench/figures/$$name.txt; done
+	gnuplot bench/plots.gp
+
 test_heavy: $(BUILD)/run_heavy_tests $(addprefix $(BIN),step_c step_h xray)  ## what takes a minute: a thousand clients, hundreds of megabytes, frameworks
 	@BIN=$(BIN) BUILD=$(BUILD) PYTHON=$(PYTHON) $(BUILD)/run_heavy_tests --no-version
 
@@ -209,6 +237,11 @@ deps_docs_dnf := dnf install -y procps-ng util-linux python3-pexpect python3-mar
 deps_docs_pacman := pacman -S --needed --noconfirm procps-ng util-linux python-pexpect python-markdown-it-py chromium nodejs npm
 deps_docs_apk := apk add procps util-linux setpriv py3-pexpect py3-markdown-it-py chromium nodejs npm
 deps_docs_brew := brew install node
+deps_bench_apt-get := apt-get update && apt-get install -y apache2-utils busybox mini-httpd gnuplot-nox
+deps_bench_dnf := dnf install -y httpd-tools busybox mini_httpd gnuplot-minimal
+deps_bench_pacman := pacman -S --needed --noconfirm apache busybox gnuplot
+deps_bench_apk := apk add apache2-utils busybox-extras mini_httpd gnuplot
+deps_bench_brew := brew install gnuplot
 deps_dev_apt-get := apt-get update && apt-get install -y clang clang-format clang-tidy
 deps_dev_dnf := dnf install -y clang clang-tools-extra
 deps_dev_pacman := pacman -S --needed --noconfirm clang
@@ -224,9 +257,11 @@ deps_dev:  ## install what format, lint and CI need besides
 deps_docs: check = command -v ps && command -v unshare && command -v setpriv && command -v chromium && command -v npm && \
   $(PYTHON) -c 'import pexpect, markdown_it'
 deps_docs:  ## install what test_docs needs
+deps_bench: check = for name in ab busybox mini_httpd gnuplot; do command -v $$name || exit 1; done
+deps_bench:  ## install what bench compares with, and what plots draws with
 deps_wsgi: check = $(PYTHON) -c 'import flask, django, pyramid'
 deps_wsgi:  ## install Python and the frameworks that step_h is tested with
-deps deps_dev deps_docs deps_wsgi:
+deps deps_bench deps_dev deps_docs deps_wsgi:
 	@if { $(check); } >/dev/null 2>&1; then echo '$@: everything is there'; \
 	elif [ -z '$(MANAGER)' ]; then echo '$@: no known package manager; wanted: $($@_apt-get)' >&2; exit 1; \
 	else echo '$@: $(SUDO)$($@_$(MANAGER))'; $(SUDO)sh -c 'export DEBIAN_FRONTEND=noninteractive; $($@_$(MANAGER))'; fi

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
 #include <list>
 #include <vector>
 
@@ -284,6 +285,7 @@ void fill_standard_descriptors() {
 
 void serve_forever(const Settings& settings) {
     fill_standard_descriptors();
+    tzset();  // once, and not by each child for its line in the log
     net::Socket listen_socket(AF_INET, SOCK_STREAM);
     listen_socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
     listen_socket.bind(net::server_address());

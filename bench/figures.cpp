@@ -1,0 +1,65 @@
+#include "figures.hpp"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <sstream>
+#include <stdexcept>
+
+namespace bench {
+namespace {
+
+/// The name that the processor gives itself (proc_cpuinfo(5)).
+std::string processor() {
+    std::ifstream file("/proc/cpuinfo");
+    for (std::string line; std::getline(file, line);) {
+        if (line.starts_with("model name")) return line.substr(line.find(": ") + 2);
+    }
+    return "processor of no name";
+}
+
+std::string today() {
+    char date[16];
+    const std::time_t now = std::time(nullptr);
+    std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
+    return date;
+}
+
+}  // namespace
+
+Spread spread_of(std::vector<double> values) {
+    if (values.empty()) throw std::invalid_argument("no values");
+    std::sort(values.begin(), values.end());
+    const std::size_t middle = values.size() / 2;
+    const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+    return {median, values.front(), values.back()};
+}
+
+std::string in_words(const Spread& spread, int digits) {
+    std::ostringstream text;
+    text << std::fixed << std::setprecision(digits) << spread.median << " (" << spread.least << " to " << spread.most
+         << ')';
+    return text.str();
+}
+
+harness::Program silent(const std::vector<std::string>& command) {
+    harness::Program program = {{"sh", "-c", "exec \"$@\" >/dev/null 2>&1", "sh"}, {}, {}, {}};
+    program.command.insert(program.command.end(), command.begin(), command.end());
+    return program;
+}
+
+void print_heading(const std::string& what) {
+    utsname system = {};
+    uname(&system);
+    const std::string release = system.release;
+    std::cout << "# " << what << "\n# " << sysconf(_SC_NPROCESSORS_ONLN) << " processors (" << processor() << "), "
+              << system.sysname << ' ' << release.substr(0, release.find('-')) << ", compiled by " << COMPILER << "; "
+              << today() << '\n';
+}
+
+}  // namespace bench

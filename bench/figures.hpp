@@ -1,0 +1,39 @@
+// What is measured, and how it is written down: tables of words and numbers, for readers and for gnuplot.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "../harness/process.hpp"
+
+namespace bench {
+
+/// Of several rounds, whose machine had other things to do as well.
+struct Spread {
+    double median = 0;
+    double least = 0;
+    double most = 0;
+};
+
+/// Throws std::invalid_argument when there are no values.
+Spread spread_of(std::vector<double> values);
+
+/// "0.93 (0.91 to 0.94)", with so many digits after the point.
+std::string in_words(const Spread& spread, int digits);
+
+/// The program, started so that what it prints goes nowhere and costs nothing.
+harness::Program silent(const std::vector<std::string>& command);
+
+/// Writes the first lines of a table: what it is, and on which machine, when. Each begins with '#'.
+void print_heading(const std::string& what);
+
+// The measurements. Each writes its table to stdout, and what it leaves out, and why, to stderr.
+void measure_throughput();
+void measure_held();
+void measure_waits();
+void measure_descriptors();
+void measure_zombies();
+
+}  // namespace bench

@@ -1,0 +1,131 @@
+// What silent clients, each of which keeps a child, cost the next one.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <stdexcept>
+#include <utility>
+
+#include "../harness/client.hpp"
+#include "../harness/server.hpp"
+#include "figures.hpp"
+
+namespace bench {
+namespace {
+
+constexpr int ROUNDS = 3;
+constexpr int ANSWERS = 300;  // of which the median is taken
+constexpr std::size_t HELD[] = {0, 1000, 4000, 8000};
+
+struct Contestant {
+    std::string name;
+    harness::Program program;
+    std::map<std::size_t, std::vector<double>> answers = {};  // milliseconds, by the number of silent clients
+    std::map<std::size_t, std::vector<double>> memory = {};  // KiB for each of these
+};
+
+/// KiB that could still be had (proc_meminfo(5)).
+double available_memory() {
+    std::ifstream file("/proc/meminfo");
+    for (std::string word; file >> word;) {
+        if (double size = 0; word == "MemAvailable:" && file >> size) return size;
+    }
+    throw std::runtime_error("/proc/meminfo does not tell MemAvailable");
+}
+
+/// The same, when what has ended has given back all of its memory, which the kernel takes its time for.
+double available_memory_at_rest() {
+    double last = 0;
+    harness::eventually(
+        [&, next_look = std::chrono::steady_clock::now()]() mutable {
+            if (std::chrono::steady_clock::now() < next_look) return false;
+            next_look += std::chrono::milliseconds(500);
+            return available_memory() - std::exchange(last, available_memory()) < 1024;
+        },
+        std::chrono::seconds(10));
+    return last;
+}
+
+/// Milliseconds from connect until the answer is over.
+double answer_time(std::uint16_t port) {
+    const auto begin = std::chrono::steady_clock::now();
+    harness::Client client(port);
+    client.ask();
+    if (!harness::is_page(client.receive_all())) throw std::runtime_error("a client got no page");
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+}
+
+/// Connects silent clients until there are so many of them, each with its child, which waits for it to speak.
+void hold(const harness::Server& server, std::vector<harness::Client>& clients, std::size_t count) {
+    while (clients.size() < count) {
+        clients.emplace_back(server.port());
+        // not more at once than the accept queue takes
+        if (clients.size() % 500 == 0) harness::eventually([&] { return server.queued() == 0; });
+    }
+    const auto is_at_rest = [&] {
+        const std::vector<pid_t> children = proc::child_pids(server.acceptor());
+        return children.size() == count && std::all_of(children.begin(), children.end(), harness::waits_for_bytes);
+    };
+    if (!harness::eventually(is_at_rest)) {
+        throw std::runtime_error("of " + std::to_string(count) + " silent clients not each has a child that waits");
+    }
+}
+
+void measure(Contestant& one) {
+    const harness::Server server(one.program);
+    const double at_first = available_memory_at_rest();
+    std::vector<harness::Client> clients;
+    for (const std::size_t count : HELD) {
+        hold(server, clients, count);
+        if (count > 0) one.memory[count].push_back((at_first - available_memory()) / static_cast<double>(count));
+        std::vector<double> times;
+        for (int i = 0; i < ANSWERS; ++i) times.push_back(answer_time(server.port()));
+        one.answers[count].push_back(spread_of(times).median);
+    }
+}
+
+/// We hold as many descriptors as there are clients.
+void raise_limit_of_descriptors() {
+    rlimit limit = {};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+void measure_held() {
+    raise_limit_of_descriptors();
+    const harness::Program patient_step_h =
+        silent({"./step_h", "step_h_wsgi/hello.sh"}).with("MAX_CLIENTS", "20000").with("TIMEOUT", "600");
+    std::vector<Contestant> all = {{"step_g", silent({"./step_g"})},
+                                   {"exercise 8", silent({"build/bench/no_handler"})},
+                                   {"step_h", patient_step_h}};
+    for (int round = 0; round < ROUNDS; ++round) {
+        for (Contestant& one : all) measure(one);
+    }
+    print_heading(
+        "silent clients held; for step_g, exercise 8's solution and step_h: milliseconds until a client has "
+        "its answer, least and most of " +
+        std::to_string(ROUNDS) + " medians of " + std::to_string(ANSWERS) + ", KiB per held client");
+    for (const std::size_t count : HELD) {
+        std::cout << std::setw(5) << count << std::fixed;
+        for (Contestant& one : all) {
+            const Spread time = spread_of(one.answers[count]);
+            const double memory = count == 0 ? 0 : spread_of(one.memory[count]).median;
+            std::cout << "   " << std::setprecision(3) << time.median << ' ' << time.least << ' ' << time.most << ' '
+                      << std::setprecision(0) << memory;
+        }
+        std::cout << '\n';
+    }
+    for (Contestant& one : all) {
+        const double growth = spread_of(one.answers[HELD[3]]).median / spread_of(one.answers[0]).median;
+        std::cout << "# " << one.name << ": with " << HELD[3] << " held, " << std::setprecision(2) << growth
+                  << " times as long as with none" << (one.name == "step_h" ? " (goal: at most 1.2)\n" : "\n");
+    }
+}
+
+}  // namespace bench

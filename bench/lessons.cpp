@@ -1,0 +1,118 @@
+// What single lessons of the article come to, in numbers.
+#include <algorithm>
+#include <chrono>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <stdexcept>
+#include <thread>
+
+#include "../harness/client.hpp"
+#include "../harness/server.hpp"
+#include "figures.hpp"
+
+namespace bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int CLIENTS_AT_ONCE = 50;
+constexpr const char* REST = "0.1";  // seconds that steps b and c rest; in the article it is a minute
+constexpr int CLIENTS_IN_TURN = 200;
+constexpr int CLIENTS_OF_CLIENT3 = 128;
+constexpr double LOOKED_AT = 4;  // seconds
+
+harness::Program step(char letter, const char* sleep) {
+    return silent({std::string("./step_") + letter}).with("SLEEP", sleep);
+}
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+/// Seconds until each of the clients has its page. They all want it at once, and stand in line; the kernel's queue
+/// takes them as it has room. (Who knocks at a full one has to come again a second later, and a crowd waits for that
+/// rather than for the server.)
+std::vector<double> waits(const harness::Program& program) {
+    const harness::Server server(program);
+    std::vector<double> all(CLIENTS_AT_ONCE);
+    std::vector<std::jthread> threads;
+    const Clock::time_point begin = Clock::now();
+    for (double& wait : all) {
+        if (!harness::eventually([&] { return server.queued() < server.backlog(); })) break;
+        const auto client = std::make_shared<harness::Client>(server.port());
+        client->ask();
+        threads.emplace_back([&wait, begin, client] {
+            client->receive(harness::PAGE.size());
+            wait = seconds_since(begin);
+        });
+    }
+    return threads.clear(), all;
+}
+
+/// How many sockets the server holds after each of the clients, who come one by one and have their page.
+std::vector<std::size_t> sockets(const harness::Program& program) {
+    harness::Server server(program);
+    std::vector<std::size_t> all;
+    std::vector<harness::Client> clients;
+    for (int i = 0; i < CLIENTS_IN_TURN; ++i) {
+        harness::Client& client = clients.emplace_back(server.port());
+        client.ask();
+        client.receive(harness::PAGE.size());
+        if (!server.until([&] { return server.is_quiet(); })) throw std::runtime_error(server.describe());
+        all.push_back(server.sockets());
+    }
+    return all;
+}
+
+struct Look {
+    double time;  // seconds since client3 was started
+    std::size_t zombies;
+};
+
+/// How many zombies the server has: whenever it is another number than before, and at the end.
+std::vector<Look> zombies(const harness::Program& program) {
+    const harness::Server server(program);
+    const std::string clients = "--max-clients=" + std::to_string(CLIENTS_OF_CLIENT3);
+    std::vector<Look> all = {{0, 0}};
+    const Clock::time_point begin = Clock::now();
+    const harness::Process client3(silent({"./client3", clients}).with("PORT", std::to_string(server.port())));
+    double time = 0;
+    do {
+        const std::size_t count = server.zombies().size();
+        time = seconds_since(begin);
+        if (count != all.back().zombies) all.push_back({time, count});
+    } while (time < LOOKED_AT);
+    all.push_back({time, all.back().zombies});
+    return all;
+}
+
+}  // namespace
+
+void measure_waits() {
+    const std::vector<double> a = waits(step('a', REST));
+    const std::vector<double> b = waits(step('b', REST));
+    const std::vector<double> c = waits(step('c', REST));
+    print_heading(std::to_string(CLIENTS_AT_ONCE) + " clients who come at once, SLEEP=" + REST +
+                  ": the n-th, and how many seconds it waits, in steps a, b and c");
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::cout << std::setw(3) << i + 1 << std::fixed << std::setprecision(4) << ' ' << a[i] << ' ' << b[i] << ' '
+                  << c[i] << '\n';
+    }
+}
+
+void measure_descriptors() {
+    const std::vector<std::size_t> c = sockets(step('c', "0"));
+    const std::vector<std::size_t> d = sockets(step('d', "0"));
+    print_heading("clients that have been served, and how many sockets steps c and d hold then");
+    for (std::size_t i = 0; i < c.size(); ++i) std::cout << i + 1 << ' ' << c[i] << ' ' << d[i] << '\n';
+}
+
+void measure_zombies() {
+    print_heading("while client3 runs with " + std::to_string(CLIENTS_OF_CLIENT3) +
+                  " clients: seconds since its start, and how many zombies steps d, f and g have (a block each)");
+    for (const char letter : {'d', 'f', 'g'}) {
+        std::cout << "\n\n\"step_" << letter << "\"\n" << std::fixed << std::setprecision(4);
+        for (const Look& look : zombies(step(letter, "0"))) std::cout << look.time << ' ' << look.zombies << '\n';
+    }
+}
+
+}  // namespace bench

@@ -1,0 +1,176 @@
+// Requests a second: a server at work alone, then the next one, and all of that several times over.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <optional>
+#include <stdexcept>
+
+#include "../harness/server.hpp"
+#include "figures.hpp"
+
+namespace bench {
+namespace {
+
+constexpr int ROUNDS = 7;
+constexpr int AT_ONCE = 16;
+constexpr int SECONDS = 1;  // for each server in each round
+
+struct Contestant {
+    std::string name;
+    std::string path;
+    std::unique_ptr<harness::Server> server;
+    std::vector<double> rates = {};  // requests a second, of each round
+};
+
+/// A port that nobody has, for servers which cannot be told to choose one.
+std::string free_port() {
+    net::Socket socket(AF_INET, SOCK_STREAM);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socket.bind(address);
+    return std::to_string(socket.port());
+}
+
+/// A folder with a page and a CGI program, for servers of files. It goes when its scope ends.
+class Site {
+public:
+    Site() : folder_(std::filesystem::temp_directory_path() / ("site" + std::to_string(getpid()))) {
+        std::filesystem::create_directories(folder_ / "cgi-bin");
+        std::ofstream(folder_ / "hello") << "Hello, World!\n";
+        std::filesystem::copy("step_h_wsgi/hello.sh", folder_ / "cgi-bin/hello.sh");
+    }
+    ~Site() { std::filesystem::remove_all(folder_); }
+    Site(const Site&) = delete;
+    Site& operator=(const Site&) = delete;
+
+    std::string path() const { return folder_.string(); }
+
+private:
+    std::filesystem::path folder_;
+};
+
+bool is_installed(const std::string& program) {
+    harness::Process search({{"sh", "-c", "command -v \"$0\"", program}, {}, {}, {}});
+    return search.until_ended() && search.fate() == "exited with 0";
+}
+
+/// How the servers of this project were linked here: "static" where that is possible.
+std::string linked() {
+    std::string option;
+    std::getline(std::ifstream("build/static") >> std::ws, option);
+    return option.empty() ? "dynamic" : "static";
+}
+
+/// All that can be started; what cannot is said and left out.
+std::vector<Contestant> contestants(const std::string& site) {
+    std::vector<Contestant> all;
+    const auto add = [&](const std::string& name, const harness::Program& program, const std::string& path = "/hello") {
+        try {
+            all.push_back({name, path, std::make_unique<harness::Server>(program)});
+        } catch (const std::exception&) {
+            std::cerr << name << " is left out: it does not start (make deps_bench installs it)\n";
+        }
+    };
+    const std::string port[] = {free_port(), free_port(), free_port()};
+    add("floor, " + linked(), silent({"build/bench/floor"}));
+    add("step_g, " + linked(), silent({"./step_g"}));
+    if (linked() == "static") {
+        add("floor, dynamic", silent({"build/bench/floor_dynamic"}));
+        add("step_g, dynamic", silent({"build/bench/step_g_dynamic"}));
+    }
+    add("busybox httpd", silent({"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[0], "-h", site}));
+    add("mini_httpd", silent({"mini_httpd", "-D", "-h", "127.0.0.1", "-p", port[1], "-d", site, "-u", "root"}));
+    add("Python's ForkingTCPServer", silent({"python3", "bench/forking.py"}));
+    add("without fork", silent({"build/bench/floor", "iterative"}));
+    add("step_h, CGI", silent({"./step_h", "step_h_wsgi/hello.sh"}));
+    add("busybox httpd, CGI", silent({"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[2], "-h", site}),
+        "/cgi-bin/hello.sh");
+    return all;
+}
+
+/// What ab says after "`name`:".
+double told(const std::string& text, const std::string& name) {
+    const std::size_t found = text.find(name + ':');
+    if (found == std::string::npos) throw std::runtime_error("ab says nothing of " + name + ":\n" + text);
+    return std::strtod(text.c_str() + found + name.size() + 1, nullptr);
+}
+
+/// Throws std::runtime_error when a request fails.
+double requests_per_second(const Contestant& one) {
+    harness::Process ab({{"ab", "-q", "-t", std::to_string(SECONDS), "-n", "1000000", "-c", std::to_string(AT_ONCE),
+                          "http://127.0.0.1:" + std::to_string(one.server->port()) + one.path},
+                         {},
+                         {},
+                         {}});
+    ab.until_ended();
+    const std::string text = ab.out();
+    const bool has_failed = told(text, "Failed requests") > 0 || text.find("Non-2xx responses") != std::string::npos;
+    if (has_failed) throw std::runtime_error(one.name + " failed:\n" + text);
+    return told(text, "Requests per second");
+}
+
+const Contestant* find(const std::vector<Contestant>& all, const std::string& name) {
+    for (const Contestant& one : all) {
+        if (one.name == name) return &one;
+    }
+    return nullptr;
+}
+
+/// Of each round, since what disturbs one is not there for the other's next.
+Spread ratio(const Contestant& one, const Contestant& other) {
+    std::vector<double> ratios;
+    for (std::size_t round = 0; round < one.rates.size(); ++round) {
+        ratios.push_back(one.rates[round] / other.rates[round]);
+    }
+    return spread_of(ratios);
+}
+
+void print_goals(const std::vector<Contestant>& all) {
+    struct Goal {
+        std::string one;
+        std::string other;
+        double least;
+    };
+    const std::vector<Goal> goals = {{"step_g, " + linked(), "floor, " + linked(), 0.9},
+                                     {"step_g, " + linked(), "busybox httpd", 1.8},
+                                     {"step_g, " + linked(), "Python's ForkingTCPServer", 8}};
+    for (const Goal& goal : goals) {
+        const Contestant* const one = find(all, goal.one);
+        const Contestant* const other = find(all, goal.other);
+        if (one == nullptr || other == nullptr) continue;
+        const Spread measured = ratio(*one, *other);
+        std::cout << "# goal: " << goal.one << ", at least " << in_words({goal.least, 0, 0}, 1).substr(0, 3) << " of "
+                  << goal.other << ": " << in_words(measured, 2)
+                  << (measured.median >= goal.least ? ", reached\n" : ", not reached\n");
+    }
+}
+
+}  // namespace
+
+void measure_throughput() {
+    if (!is_installed("ab")) {
+        std::cerr << "throughput is left out: ab is not installed (make deps_bench does)\n";
+        return;
+    }
+    const Site site;
+    std::vector<Contestant> all = contestants(site.path());
+    for (int round = 0; round < ROUNDS; ++round) {
+        for (Contestant& one : all) one.rates.push_back(requests_per_second(one));
+    }
+    print_heading("requests a second (ab -c " + std::to_string(AT_ONCE) + "), median, least and most of " +
+                  std::to_string(ROUNDS) + " rounds of " + std::to_string(SECONDS) + " s each");
+    for (const Contestant& one : all) {
+        const Spread rate = spread_of(one.rates);
+        std::cout << std::left << std::setw(28) << '"' + one.name + '"' << std::right << std::fixed
+                  << std::setprecision(0) << std::setw(7) << rate.median << std::setw(7) << rate.least << std::setw(7)
+                  << rate.most << '\n';
+    }
+    print_goals(all);
+}
+
+}  // namespace bench
