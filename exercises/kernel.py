@@ -1,9 +1,11 @@
 """What the exercises ask that diagnose does not: of the kernel itself, and of what a server has printed.
 
-Each of PROBES takes the repository and the command that is checked, and returns for each row that it decides: an answer
-("yes", "no"), its evidence, and the rule behind a no.
+Each of PROBES takes the repository, the command that is checked and the student's file (None: the command is something
+else), and returns for each row that it decides: an answer ("yes", "no", "not applicable"), its evidence, and the rule
+behind a no.
 """
 
+import codecs
 import os
 import re
 import signal
@@ -12,9 +14,13 @@ import struct
 import subprocess
 import tempfile
 import time
+import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 PATIENCE = 10  # seconds for what should happen
+MOST_SAID = 1 << 20  # bytes of a server's output, or of its answer, that are looked at
+REQUEST = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def until(condition):
@@ -25,16 +31,33 @@ def until(condition):
     return result
 
 
+class DoesNotListen(Exception):
+    """Nor would it if one waited for longer."""
+
+
 class Server:
-    """A server that was started and listens, with all that it starts: a session of its own, ended by `with`."""
+    """A server that was started and listens, with all that it starts, daemons too: `with` ends them. They are known by a
+    variable in their environment."""
 
     def __init__(self, root, command):
-        self.printed = tempfile.TemporaryFile()
-        settings = {"PORT": "0", "HOST": "127.0.0.1", "SLEEP": "0", "TIMEOUT": "600", "PYTHONUNBUFFERED": "1"}
+        self.printed, self.complaints = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self.mark = uuid.uuid4().hex
+        settings = {"PORT": "0", "HOST": "127.0.0.1", "SLEEP": "0", "TIMEOUT": "600", "CHECKED_BY": self.mark}
+        settings |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         self.process = subprocess.Popen(
-            command, cwd=root, env=os.environ | settings, stdout=self.printed, stderr=self.printed, start_new_session=True
+            command,
+            cwd=root,
+            env=os.environ | settings,
+            stdin=subprocess.DEVNULL,
+            stdout=self.printed,
+            stderr=self.complaints,
+            start_new_session=True,
         )
-        self.pid, self.port = until(self.find) or (None, None)
+        found = until(self.find)
+        if not found:
+            self.__exit__()
+            raise DoesNotListen
+        self.pid, self.port = found
 
     def __enter__(self):
         return self
@@ -50,26 +73,23 @@ class Server:
             time.sleep(0.005)
         self.process.wait()
         self.printed.close()
+        self.complaints.close()
 
     def pids(self):
-        """Who is of its session (proc_pid_stat(5)) and has not exited."""
+        """Who is of its making and has not exited: a zombie has no environment any more."""
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                except OSError:
-                    continue
-                if int(fields[3]) == self.process.pid and fields[0] != "Z":
+            try:
+                if entry.name.isdigit() and self.mark.encode() in (entry / "environ").read_bytes():
                     yield int(entry.name)
+            except OSError:
+                continue
 
     def find(self):
         """Who listens, and on which port; nothing yet: None."""
-        ports = {}  # by the inode of a listening socket (proc_net(5): state 0A)
-        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-            for line in Path(table).read_text().splitlines()[1:] if Path(table).exists() else []:
-                fields = line.split()
-                if fields[3] == "0A":
-                    ports[f"socket:[{fields[9]}]"] = int(fields[1].rpartition(":")[2], 16)
+        ports = {}  # by the inode of a listening socket
+        for one in sockets():
+            if one.state == LISTEN:
+                ports[f"socket:[{one.inode}]"] = one.port
         for pid in sorted(self.pids()):
             try:
                 links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
@@ -81,7 +101,56 @@ class Server:
         return None
 
     def output(self):
-        return os.pread(self.printed.fileno(), 1 << 20, 0).decode(errors="replace")
+        return text_of_file(self.printed) + text_of_file(self.complaints)
+
+    def status(self, field):
+        """A line of /proc/PID/status; None when it has ended."""
+        try:
+            text = Path(f"/proc/{self.pid}/status").read_text()
+        except OSError:
+            return None
+        found = re.search(rf"^{field}:\s*(\w+)", text, re.MULTILINE)
+        return found and found[1]
+
+
+@dataclass
+class TcpSocket:
+    state: int
+    port: int
+    peer: int  # its port
+    inode: int
+
+
+LISTEN = 0x0A
+
+
+def sockets():
+    """All TCP sockets (proc_net(5))."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:] if Path(table).exists() else []:
+            fields = line.split()
+            port, peer = (int(fields[at].rpartition(":")[2], 16) for at in (1, 2))
+            yield TcpSocket(int(fields[3], 16), port, peer, int(fields[9]))
+
+
+def text_of_file(file):
+    return os.pread(file.fileno(), MOST_SAID, 0).decode(errors="replace")
+
+
+def hear(client):
+    """What a client is told, and what comes then: the "end", a "reset", or "nothing" in time."""
+    said, deadline = b"", time.monotonic() + PATIENCE
+    try:
+        while len(said) < MOST_SAID and time.monotonic() < deadline:
+            data = client.recv(65536)
+            if not data:
+                return said, "end"
+            said += data
+    except TimeoutError:
+        pass
+    except OSError:
+        return said, "reset"
+    return said, "nothing"
 
 
 # ---- exercise 1 ------------------------------------------------------------------------------------
@@ -123,8 +192,16 @@ def compared(text, backlog):
     return "no", f"{number} are predicted, but fewer connect", "who finds the queue full is not refused, but gets no answer"
 
 
-def predictions(root, command):
-    text = (root / command[0]).read_text(encoding="utf-8")
+def text_in(file):
+    """A text as editors leave it, those of Windows too."""
+    data = file.read_bytes()
+    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = data.decode("utf-16" if is_wide else "utf-8-sig", errors="replace")
+    return text.replace("\r\n", "\n")
+
+
+def predictions(_root, _command, source):
+    text = text_in(source)
     return {f"backlog {backlog}": compared(text, backlog) for backlog in (0, 1, 5)}
 
 
@@ -146,9 +223,8 @@ def ask(port, address):
         own = client.getsockname()
         try:
             client.connect(("127.0.0.1", port))
-            client.sendall(b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            while client.recv(1024):
-                pass
+            client.sendall(REQUEST)
+            hear(client)
         except OSError:
             pass
         return ("127.0.0.1", port), own
@@ -182,7 +258,7 @@ def fault(printed, own, other):
     return "the kernel knows: getsockname(2), getpeername(2)"
 
 
-def printed_ends(root, command):
+def printed_ends(root, command, _source):
     """Of three connections, the first that is printed wrongly; or the last."""
     answers = {}
     for local, peer, line in conversation(root, command):
@@ -203,9 +279,9 @@ def printed_ends(root, command):
 # ---- exercise 8 ------------------------------------------------------------------------------------
 
 
-def no_handler(root, command):
+def no_handler(root, command, _source):
     with Server(root, command) as server:
-        caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{server.pid}/status").read_text(), re.MULTILINE)[1]
+        caught = server.status("SigCgt") or "0"
     if int(caught, 16) >> (signal.SIGCHLD - 1) & 1:
         evidence = "SIGCHLD is among the signals that it catches (SigCgt in /proc/PID/status)"
         return {"no handler": ("no", evidence, "without a handler nobody has to look for who has exited")}

@@ -89,9 +89,13 @@ def trials():
         yield Trial(exercise, f"{exercise.number}: what is given", given, {name: "" for name in exercise.goals}, is_strict=True)
         solution = solution_of(exercise).read_text(encoding="utf-8")
         yield Trial(exercise, f"{exercise.number}: the solution", solution, is_strict=True)
+        if exercise.number in (1, 6):  # whose text is read
+            begin = solution.find("\nbacklog") + 1  # the mark is to stand before what is read
+            windows = "\ufeff" + solution[begin:].replace("\n", "\r\n")
+            yield Trial(exercise, f"{exercise.number}: the solution, as an editor of Windows leaves it", windows)
     wrong = list(wrong_trials())
     for exercise in check.EXERCISES:
-        if sum(trial.exercise is exercise for trial in wrong) < 3:
+        if sum(trial.exercise is exercise and (trial.has_others or trial.faults != {}) for trial in wrong) < 3:
             raise SystemExit(f"exercises.txt: fewer than three wrong solutions of exercise {exercise.number}")
     yield from wrong
 
@@ -103,20 +107,20 @@ def objects_of(exercise):
 
 
 def build(trial, name):
-    """The command that is to be checked."""
+    """The command that is to be checked, and the file that it was made of."""
     source = BUILD / (name + Path(trial.exercise.file).suffix)
     source.write_text(trial.text, encoding="utf-8")
     if source.suffix != ".cpp":
-        return [str(source)]
+        return [str(source)], source
     strict = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"] if trial.is_strict else []
     compiler = [*os.environ.get("CXX", "g++").split(), "-std=c++20", "-O0", "-iquote", solution_of(trial.exercise).parent]
     subprocess.run([*compiler, *strict, source, *objects_of(trial.exercise), "-o", BUILD / name], check=True)
-    return [str(BUILD / name), *trial.exercise.command[1:]]
+    return [str(BUILD / name), *trial.exercise.command[1:]], source
 
 
 def fault_of(trial, name):
     """What is not said as it should be; None when all is."""
-    rows = check.check(trial.exercise, build(trial, name))
+    rows = check.check(trial.exercise, *build(trial, name))
     failed = {row.name: f"{row.evidence}: {row.rule}" for row in rows if not row.holds}
     as_expected = all(part in failed.get(row, "") and row in failed for row, part in trial.faults.items())
     if as_expected and (trial.has_others or set(failed) == set(trial.faults)):
@@ -124,7 +128,7 @@ def fault_of(trial, name):
     return f"{trial.title}\n  expected: {trial.faults}\n" + "\n".join(map(str, rows))
 
 
-def made_up(exercise, _command):
+def made_up(exercise, _command, _source):
     """Rows that fail for exercise 5 alone."""
     answer = "no" if exercise.number == 5 else "yes"
     return [check.Row(name, answer, "evidence <1>", "rule", True) for name in exercise.kept + exercise.goals]
@@ -154,14 +158,35 @@ def reports(folder):
     yield failed == {("exercise_5", "evidence <1>"), ("exercise_6", "error: in line 1")}, str(failed)
 
 
+def obstacles(folder):
+    """What is said when there is nothing to check: whether it is right, and the text."""
+    queue, burst = check.EXERCISES[0], check.EXERCISES[6]
+    text = check.obstacle(queue, ["python3", "mine.py"])
+    yield text == "the answers are in exercises/01_queue/predictions.txt, and are no server's", text
+    status, text = said(check.one, 7, [])
+    yield status == 1 and "exercises/07_burst/server.cpp is not there; git restore " in text, text
+    (folder / burst.folder).mkdir(parents=True)
+    (folder / burst.folder / burst.file).touch()
+    yield check.obstacle(burst, burst.command) == "it was not built", ""
+    errors = folder / "build" / (burst.folder + ".errors")
+    errors.parent.mkdir(parents=True)
+    errors.write_text("In file included\nserver.cpp:4: error: no type\n", encoding="utf-8")
+    yield check.obstacle(burst, burst.command) == "server.cpp:4: error: no type", ""
+    (folder / burst.command[0]).touch()
+    yield check.obstacle(burst, burst.command) is None, ""
+    yield check.obstacle(burst, ["python3", "mine.py"]) is None, ""
+
+
 def report_faults():
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(check, "ROOT", Path(folder)):
+        faults = [f"check.py finds no obstacle: {text}" for is_right, text in obstacles(Path(folder)) if not is_right]
     with tempfile.TemporaryDirectory() as folder, mock.patch.multiple(
         check,
         check=made_up,
-        compile_fault=lambda exercise: "error: in line 1" if exercise.number == 6 else None,
+        obstacle=lambda exercise, _: "error: in line 1" if exercise.number == 6 else None,
         DONE=Path(folder) / "done",
     ):
-        return [f"check.py says:\n{text}" for is_right, text in reports(Path(folder)) if not is_right]
+        return faults + [f"check.py says:\n{text}" for is_right, text in reports(Path(folder)) if not is_right]
 
 
 def main():
