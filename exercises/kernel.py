@@ -7,6 +7,7 @@ behind a no.
 
 import codecs
 import os
+import platform
 import re
 import signal
 import socket
@@ -21,6 +22,16 @@ from pathlib import Path
 PATIENCE = 10  # seconds for what should happen
 MOST_SAID = 1 << 20  # bytes of a server's output, or of its answer, that are looked at
 REQUEST = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+# The numbers of those system calls that evidence names (syscalls(2)).
+CALLS = {
+    "x86_64": {0: "read", 34: "pause", 35: "nanosleep", 45: "recvfrom", 61: "wait4", 230: "clock_nanosleep", 247: "waitid"},
+    "aarch64": {63: "read", 95: "waitid", 101: "nanosleep", 115: "clock_nanosleep", 207: "recvfrom", 260: "wait4"},
+}
+
+# Root is exempt from the limit of processes. Who is nobody is not, and may still go wherever root may (capabilities(7)).
+CAPABILITIES = "-all,+dac_override,+net_bind_service"
+AS_NOBODY = ["setpriv", "--reuid=65534", f"--inh-caps={CAPABILITIES}", f"--ambient-caps={CAPABILITIES}"]
 
 
 def until(condition):
@@ -39,13 +50,14 @@ class Server:
     """A server that was started and listens, with all that it starts, daemons too: `with` ends them. They are known by a
     variable in their environment."""
 
-    def __init__(self, root, command):
+    def __init__(self, root, command, is_limited=False):
         self.printed, self.complaints = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.mark = uuid.uuid4().hex
+        self.user = AS_NOBODY if is_limited and os.geteuid() == 0 else []
         settings = {"PORT": "0", "HOST": "127.0.0.1", "SLEEP": "0", "TIMEOUT": "600", "CHECKED_BY": self.mark}
         settings |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         self.process = subprocess.Popen(
-            command,
+            [*self.user, *command],
             cwd=root,
             env=os.environ | settings,
             stdin=subprocess.DEVNULL,
@@ -112,6 +124,45 @@ class Server:
         found = re.search(rf"^{field}:\s*(\w+)", text, re.MULTILINE)
         return found and found[1]
 
+    def has_ended(self):
+        return self.status("State") in (None, "Z", "X")
+
+    def death(self):
+        """How it has ended, and its last words."""
+        if self.pid == self.process.pid:
+            code = self.process.wait()
+            fate = f"it exited with {code}" if code >= 0 else f"it was killed by signal {-code} ({signal.strsignal(-code)})"
+        else:
+            fate = "it has ended"
+        return ": ".join([fate, *text_of_file(self.complaints).splitlines()[-1:]])
+
+    def asleep_in(self):
+        """The system call that it is asleep in (proc_pid_syscall(5)), out of which a signal would wake it; or ""."""
+        if self.status("State") != "S":
+            return ""
+        try:
+            number = int(Path(f"/proc/{self.pid}/syscall").read_text().split()[0])
+        except (OSError, ValueError):  # it runs
+            return ""
+        return CALLS.get(platform.machine(), {}).get(number, f"system call {number}") if number >= 0 else ""
+
+    def waits_for_a_child(self):
+        return self.asleep_in() in ("wait4", "waitid")
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
+
+    def hold(self):
+        """A client that is silent, once it has been accepted and the server is at rest again."""
+        client = self.connect()
+        ends = self.port, client.getsockname()[1]
+
+        def is_accepted():  # what waits in the queue has no inode yet
+            return any((one.port, one.peer) == ends and one.state == ESTABLISHED and one.inode for one in sockets())
+
+        until(lambda: self.has_ended() or is_accepted() and self.asleep_in())
+        return client
+
 
 @dataclass
 class TcpSocket:
@@ -121,7 +172,7 @@ class TcpSocket:
     inode: int
 
 
-LISTEN = 0x0A
+ESTABLISHED, LISTEN = 0x01, 0x0A
 
 
 def sockets():
@@ -151,6 +202,10 @@ def hear(client):
     except OSError:
         return said, "reset"
     return said, "nothing"
+
+
+def is_page(said):
+    return re.match(rb"HTTP/1\.[01] 200 .*?\r?\n\r?\n.", said, re.DOTALL) is not None
 
 
 # ---- exercise 1 ------------------------------------------------------------------------------------
@@ -276,6 +331,49 @@ def printed_ends(root, command, _source):
     return answers
 
 
+# ---- exercise 6 ------------------------------------------------------------------------------------
+
+LOOP = """
+    while (true) {
+        net::Socket client_connection = listen_socket.accept();
+        const pid_t pid = net::check("fork", fork());
+        if (pid == 0) {  // child
+            listen_socket.close();  // the child accepts nobody
+            handle_request(client_connection);
+            client_connection.close();
+            _exit(0);
+        } else {  // parent
+            client_connection.close();  // the child has its own copy
+        }
+    }
+"""
+
+
+def code_in(text):
+    """A program without its comments and blanks, and for each character the number of its line."""
+    lines = [(number, "".join(line.partition("//")[0].split())) for number, line in enumerate(text.split("\n"), 1)]
+    return "".join(code for _, code in lines), [number for number, code in lines for _ in code]
+
+
+def accept_loop(_root, _command, source):
+    """Whether the loop is still the one that was given: behaviour cannot show it."""
+    if not source:
+        return {"accept loop": ("not applicable", "seen only in the C++ program that was given", "")}
+    text = text_in(source)
+    code, numbers = code_in(text)
+    given, _ = code_in(LOOP)
+    begin = code.find(given[: given.index("{")])
+    rule = "the task is to survive without touching the loop"
+    if begin == -1:
+        return {"accept loop": ("no", "the line while (true) is gone", rule)}
+    for at, (expected, found) in enumerate(zip(given, code[begin:].ljust(len(given)))):
+        if found != expected:
+            number = (numbers + numbers[-1:])[min(begin + at, len(numbers))]
+            line = text.split("\n")[number - 1].strip()
+            return {"accept loop": ("no", f"line {number} is not as it was given: {line}", rule)}
+    return {"accept loop": ("yes", "it is as it was given", "")}
+
+
 # ---- exercise 8 ------------------------------------------------------------------------------------
 
 
@@ -288,8 +386,94 @@ def no_handler(root, command, _source):
     return {"no handler": ("yes", "SIGCHLD is not among the signals that it catches", "")}
 
 
+# ---- exercise 9 ------------------------------------------------------------------------------------
+
+
+def told(said, end):
+    """Whether what a client has received is an error page: answer, evidence, rule."""
+    head, _, page = said.replace(b"\r\n", b"\n").partition(b"\n\n")
+    line = head.partition(b"\n")[0].decode(errors="replace")[:60]
+    if not said:
+        return "no", "the client that is too many was hung up on without a word", "503 is meant for it (RFC 9110, 15.6.4)"
+    if not re.match(r"HTTP/1\.[01] 5\d\d\b", line):
+        return "no", f'the client that is too many was told "{line}"', "that is no error of a server: its status is 5xx"
+    if not page:
+        return "no", f'the client that is too many was told "{line}", and no page came', "a head, an empty line, a page"
+    if end == "reset":
+        return "no", f'it was told "{line}", but by a connection that was reset', "close resets when there are unread bytes"
+    if end == "nothing":
+        return "no", f'it was told "{line}", but not the end', "a connection ends when its last descriptor is closed"
+    return "yes", f'the client that is too many was told "{line}", and a page', ""
+
+
+def error_page(root, command, _source):
+    """What a client receives for whom no process is to be had: it has sent its request when it is accepted."""
+    with Server(root, command, is_limited=True) as server, server.hold():
+        subprocess.run([*server.user, "prlimit", "--nproc=0:", f"--pid={server.pid}"], check=True)
+        os.kill(server.pid, signal.SIGSTOP)
+        until(lambda: server.status("State") == "T")
+        with server.connect() as client:
+            client.sendall(REQUEST)
+            os.kill(server.pid, signal.SIGCONT)
+            said, end = hear(client)
+        until(lambda: server.has_ended() or server.asleep_in())
+        if server.has_ended():
+            rule = "fork fails when there are too many (EAGAIN)"
+            return {"error page": ("no", f"when no process was to be had, {server.death()}", rule)}
+        if not said and end == "nothing":
+            evidence = f"the client that is too many gets no answer: the server is asleep in {server.asleep_in()}"
+            return {"error page": ("no", evidence, "while it waits there it accepts nobody, and lets all wait")}
+    return {"error page": told(said, end)}
+
+
+# ---- exercise 11 -----------------------------------------------------------------------------------
+
+
+def goes_before(server, children):
+    """Whether the server ends although a client is being served, when one of its children has gone. Where it is blocked
+    until a child exits, the kernel says that it does not. Where it is not, nothing but time can tell whether it looks for
+    its children or only sleeps: longer than diagnose believes in a sleep."""
+
+    def has_come_to_wait():
+        return any(not Path(f"/proc/{pid}").exists() for pid in children) and server.waits_for_a_child()
+
+    until(lambda: server.has_ended() or has_come_to_wait())
+    return server.has_ended()
+
+
+def seen_off(server):
+    """What becomes of two clients that are served when SIGTERM comes."""
+    starters = set(server.pids())
+    rule = "it ends when the last child has: not after a time, nor when one of them has"
+    with server.hold() as first, server.hold() as second:
+        children = set(server.pids()) - starters
+        os.kill(server.pid, signal.SIGTERM)
+        until(lambda: server.has_ended() or server.asleep_in())
+        if server.has_ended():
+            return "no", f"while two clients were being served, {server.death()}", rule
+        first.sendall(REQUEST)
+        if not is_page(hear(first)[0]):
+            return "no", "the first of two clients that were being served got no page", rule
+        if goes_before(server, children):
+            return "no", f"while the second of two clients was being served, {server.death()}", rule
+        second.sendall(REQUEST)
+        if not is_page(hear(second)[0]):
+            return "no", "the second of two clients that were being served got no page", rule
+        if not until(server.has_ended):
+            return "no", "two clients that were being served are done, and it goes on", rule
+        return "yes", "it ended when both of two clients had their page", ""
+
+
+def waits_for_all(root, command, _source):
+    with Server(root, command) as server:
+        return {"waits for all": seen_off(server)}
+
+
 PROBES = {
     **dict.fromkeys(("backlog 0", "backlog 1", "backlog 5"), predictions),
     **dict.fromkeys(("local end", "peer end", "ephemeral port"), printed_ends),
+    "accept loop": accept_loop,
     "no handler": no_handler,
+    "error page": error_page,
+    "waits for all": waits_for_all,
 }

@@ -397,7 +397,10 @@ Finding sheds_load(const Program& program) {
         if (held.place == Place::in_the_queue && with_children > 0) break;  // it lets the others wait
         if (held.place == Place::with_a_child) ++with_children;
         else if (held.place == Place::let_go && with_children > 0) ++refused;
-        else return without_child(server, clients, held);
+        else if (held.place == Place::with_the_server && with_children > 0) {
+            return not_applicable("with " + to_string(i) + " live clients, and " + to_string(limit) +
+                                  " processes allowed, it keeps the next one itself: " + server.state());
+        } else return without_child(server, clients, held);
     }
     if (with_children == 2 * limit) return undecided(server, "the limit does not hold for it");
     const std::string evidence = "it had " + to_string(with_children) + " live clients, " +

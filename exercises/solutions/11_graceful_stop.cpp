@@ -5,7 +5,8 @@
 // accept fails whenever it is called. SIGTERM is handled without SA_RESTART: accept must return. (signal() sets it.)
 //
 // Then the children finish. The handler of SIGCHLD may reap them first: wait says ECHILD when none is left, whoever has
-// waited. A child ignores SIGTERM: it may be sent to the whole process group, and would end the child in its answer.
+// waited. To sleep for a time instead is too long for most clients and too short for one. A child ignores SIGTERM: it
+// may be sent to the whole process group, and would end the child in its answer.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
