@@ -173,7 +173,7 @@ $(EXERCISES): exercise_%: diagnose $$(if $$(SERVER),,$$(call program_of,$$*))
 	@$(PYTHON) exercises/check.py $* $(SERVER)
 
 grade: diagnose  ## check all exercises: a table, and JUnit XML in build/grade.xml
-	@$(MAKE) --keep-going --silent --no-print-directory $(EXERCISE_PROGRAMS) || true
+	@MAKEFLAGS= $(MAKE) --keep-going --silent $(MAKEOVERRIDES) $(EXERCISE_PROGRAMS) || true
 	@$(PYTHON) exercises/check.py grade $(BUILD)/grade.xml
 
 test_exercises: diagnose $(filter-out %/webserver3h.o,$(STEP_H))  ## test the exercises: what is given fails, the solutions pass, wrong ones are told what is wrong
