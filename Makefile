@@ -75,17 +75,18 @@ $(BUILD)/tests/preload/step_h: $(STEP_H)
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
 
-# What tests waits more than it works: it is compiled fast rather than made fast. xray and proc are in a hurry.
+# What tests waits more than it works: it is compiled fast rather than made fast. xray is in a hurry, but not much.
 $(BUILD)/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) $(SLOW) -MF $(@:.o=.d) -c $< -o $@
-$(BUILD)/harness/%.o $(BUILD)/tests/%.o: SLOW := -O0
+$(BUILD)/harness/%.o $(BUILD)/tests/%.o: SLOW := -O0 -g1
+$(BUILD)/xray_view/%.o $(BUILD)/proc/%.o $(BUILD)/bench/%.o: SLOW := -O1 -g1
 
 # What all tests include is compiled once: half of their time.
 $(BUILD)/tests/support.hpp.gch: tests/support.hpp $(BUILD)/flags | doctest
 	@mkdir -p $(@D)
 	@echo '#include "$(CURDIR)/$<"' >$(@:.gch=)
-	$(COMPILE) -O0 -MF $(@:.hpp.gch=.d) -x c++-header $(@:.gch=) -o $@
+	$(COMPILE) -O0 -g1 -MF $(@:.hpp.gch=.d) -x c++-header $(@:.gch=) -o $@
 SUPPORTED := $(filter-out %/main.o,$(TEST_OBJECTS) $(HEAVY_OBJECTS))
 $(SUPPORTED): $(BUILD)/tests/support.hpp.gch
 $(SUPPORTED): SLOW += -include $(BUILD)/tests/support.hpp

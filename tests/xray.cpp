@@ -1,13 +1,13 @@
 // xray: what it sees of each step in the article's situations, how it draws it, and what it prints.
 #include <sys/prctl.h>
 
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "../proc/pidfd.hpp"
 #include "../xray_view/lessons.hpp"
 #include "../xray_view/picture.hpp"
 #include "../xray_view/watcher.hpp"
+#include "json.hpp"
 #include "terminal.hpp"
 
 namespace {
@@ -354,8 +354,8 @@ TEST_CASE("what another process hides is said, and not guessed") {
     CHECK(by_pid.out.find("blocked, in a call that is hidden   SIGCHLD: default, 0 pending") != std::string::npos);
     CHECK(by_pid.out.find("  descriptors: hidden, it belongs to another user\n") != std::string::npos);
     const Ended as_json(as_stranger({"--json", std::to_string(port)}));
-    CHECK(nlohmann::json::parse(as_json.out)["hidden_listener"]["address"] == address(port));
-    CHECK(nlohmann::json::parse(as_json.out)["server"] == nullptr);
+    CHECK(json_at(as_json.out, "/hidden_listener/address") == address(port));
+    CHECK(json_at(as_json.out, "/server") == "null");
     kill(secretive, SIGKILL);
     waitpid(secretive, nullptr, 0);
 }
@@ -407,30 +407,31 @@ TEST_CASE("--json says the same") {
     }();
     const Ended printed(xray_with({"--json", std::to_string(server.port())}));
     CHECK(printed.fate == "exited with 0");
-    const nlohmann::json seen = nlohmann::json::parse(printed.out);
-    const nlohmann::json& one = seen["server"];
-    CHECK(one["pid"] == server.pid());
-    CHECK(one["user"] == getuid());
-    CHECK(one["sigchld"] ==
-          nlohmann::json::parse(R"({"disposition":"default","restarts_calls":null,"blocked":false,"pending":false})"));
-    CHECK(one["descriptors"]["used"] == 5);
-    CHECK(one["descriptors"]["limit"] == proc::limits(server.pid()).descriptors);
-    CHECK(one["processes_of_user"]["used"] >= 3);
-    CHECK(one["listening"][0]["address"] == address(server.port()));
-    CHECK(one["listening"][0]["queue"] == 1);
-    CHECK(one["listening"][0]["limit"] == 5);
-    CHECK(one["listening"][0]["clients"][0] == address(queued.port()));
-    CHECK(one["processes"][0]["state"] == "T");
-    CHECK(one["processes"][0]["blocked_in"] == nullptr);
-    const nlohmann::json& kept = one["processes"][0]["descriptors"][4];
-    CHECK(kept["number"] == 4);
-    CHECK(kept["holders"] == 1);
-    CHECK(kept["tcp"]["peer"] == address(client.port()));
-    CHECK(kept["tcp"]["state"] == "ESTABLISHED");
-    CHECK(one["processes"][1]["parent"] == server.pid());
-    CHECK(one["processes"][1]["status"]["exited"] == 0);
-    CHECK(seen["lessons"][0]["id"] == "queue-behind-stop");
-    CHECK(seen["hidden_listener"] == nullptr);
+    const auto seen = [&](const std::string& pointer) { return json_at(printed.out, pointer); };
+    CHECK(seen("/server/pid") == std::to_string(server.pid()));
+    CHECK(seen("/server/user") == std::to_string(getuid()));
+    CHECK(seen("/server/sigchld/disposition") == "default");
+    CHECK(seen("/server/sigchld/restarts_calls") == "null");
+    CHECK(seen("/server/sigchld/blocked") == "false");
+    CHECK(seen("/server/sigchld/pending") == "false");
+    CHECK(seen("/server/descriptors/used") == "5");
+    CHECK(seen("/server/descriptors/limit") == std::to_string(proc::limits(server.pid()).descriptors));
+    CHECK(std::stoi(seen("/server/processes_of_user/used")) >= 3);
+    CHECK(seen("/server/listening/0/address") == address(server.port()));
+    CHECK(seen("/server/listening/0/queue") == "1");
+    CHECK(seen("/server/listening/0/limit") == "5");
+    CHECK(seen("/server/listening/0/clients/0") == address(queued.port()));
+    CHECK(seen("/server/processes/0/state") == "T");
+    CHECK(seen("/server/processes/0/blocked_in") == "null");
+    const std::string kept = "/server/processes/0/descriptors/4/";
+    CHECK(seen(kept + "number") == "4");
+    CHECK(seen(kept + "holders") == "1");
+    CHECK(seen(kept + "tcp/peer") == address(client.port()));
+    CHECK(seen(kept + "tcp/state") == "ESTABLISHED");
+    CHECK(seen("/server/processes/1/parent") == std::to_string(server.pid()));
+    CHECK(seen("/server/processes/1/status/exited") == "0");
+    CHECK(seen("/lessons/0/id") == "queue-behind-stop");
+    CHECK(seen("/hidden_listener") == "null");
 }
 
 TEST_CASE("nothing listens: exit status 1") {
@@ -442,7 +443,7 @@ TEST_CASE("nothing listens: exit status 1") {
     CHECK(once.err == "xray: nothing listens on port or pid " + port + "\n");
     CHECK(once.fate == "exited with 1");
     const Ended as_json(xray_with({port, "--json"}));
-    CHECK(nlohmann::json::parse(as_json.out)["server"] == nullptr);
+    CHECK(json_at(as_json.out, "/server") == "null");
     CHECK(as_json.fate == "exited with 1");
     CHECK(xray::Target{0, false, "nobody\x1b[2J"}.describe() == "a program named nobody?[2J");
 }
