@@ -95,6 +95,37 @@ void raise_limit_of_descriptors() {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+void print_table(const std::vector<Contestant>& all) {
+    print_heading("milliseconds until a client has its answer, median, least and most of " + std::to_string(ROUNDS) +
+                  " rounds (in each, the median of " + std::to_string(ANSWERS) + "); KiB of memory for each held");
+    std::cout << "# held";
+    for (const Contestant& one : all) std::cout << "     " << std::left << std::setw(24) << one.name << std::right;
+    std::cout << '\n' << std::fixed;
+    for (const std::size_t count : HELD) {
+        std::cout << std::setw(6) << count;
+        for (const Contestant& one : all) {
+            const Spread time = spread_of(one.answers.at(count));
+            const double memory = count == 0 ? 0 : spread_of(one.memory.at(count)).median;
+            std::cout << "  " << std::setprecision(3) << std::setw(7) << time.median << std::setw(7) << time.least
+                      << std::setw(7) << time.most << std::setprecision(0) << std::setw(6) << memory;
+        }
+        std::cout << '\n';
+    }
+}
+
+/// How much longer it takes with the most clients than with none, in the same round.
+void print_growth(const std::vector<Contestant>& all) {
+    const std::size_t most = *std::rbegin(HELD);
+    for (const Contestant& one : all) {
+        std::vector<double> growth;
+        for (std::size_t round = 0; round < ROUNDS; ++round) {
+            growth.push_back(one.answers.at(most)[round] / one.answers.at(0)[round]);
+        }
+        std::cout << "# " << one.name << ", with " << most << " held: " << in_words(spread_of(growth), 2)
+                  << " times as long as with none" << (one.name == "step_h" ? " (goal: at most 1.2)\n" : "\n");
+    }
+}
+
 }  // namespace
 
 void measure_held() {
@@ -107,25 +138,8 @@ void measure_held() {
     for (int round = 0; round < ROUNDS; ++round) {
         for (Contestant& one : all) measure(one);
     }
-    print_heading(
-        "silent clients held; for step_g, exercise 8's solution and step_h: milliseconds until a client has "
-        "its answer, least and most of " +
-        std::to_string(ROUNDS) + " medians of " + std::to_string(ANSWERS) + ", KiB per held client");
-    for (const std::size_t count : HELD) {
-        std::cout << std::setw(5) << count << std::fixed;
-        for (Contestant& one : all) {
-            const Spread time = spread_of(one.answers[count]);
-            const double memory = count == 0 ? 0 : spread_of(one.memory[count]).median;
-            std::cout << "   " << std::setprecision(3) << time.median << ' ' << time.least << ' ' << time.most << ' '
-                      << std::setprecision(0) << memory;
-        }
-        std::cout << '\n';
-    }
-    for (Contestant& one : all) {
-        const double growth = spread_of(one.answers[HELD[3]]).median / spread_of(one.answers[0]).median;
-        std::cout << "# " << one.name << ": with " << HELD[3] << " held, " << std::setprecision(2) << growth
-                  << " times as long as with none" << (one.name == "step_h" ? " (goal: at most 1.2)\n" : "\n");
-    }
+    print_table(all);
+    print_growth(all);
 }
 
 }  // namespace bench

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from page import all_pages
 
-KINDS = {"console", "cpp", "c", "diff", "mermaid", "python", "sh", "dockerfile", "yaml"}
+KINDS = {"console", "cpp", "c", "diff", "mermaid", "python", "sh", "dockerfile", "yaml", "text"}
 SOURCES = {
     "cpp": ("*.cpp", "*.hpp"),
     "c": ("*.c",),
@@ -20,6 +20,7 @@ SOURCES = {
     "sh": ("*.sh",),
     "dockerfile": ("Dockerfile",),
     "yaml": ("*.yml",),
+    "text": ("bench/figures/*.txt",),  # what was measured
 }
 SAME_IN_BOTH = KINDS - {"mermaid"}  # the words in a picture are translated
 
