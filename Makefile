@@ -109,7 +109,6 @@ $(BUILD)/run_heavy_tests: $(TESTED) $(BUILD)/tests/main.o $(HEAVY_OBJECTS)
 
 $(BUILD)/bench/measure: $(BENCH) $(HARNESS)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
-$(BUILD)/bench/figures.o: CPPFLAGS += -DCOMPILER='"$(shell $(CXX) --version | head -n 1)"'
 $(BUILD)/bench/floor: bench/floor.c $(BUILD)/static
 	@mkdir -p $(@D)
 	$(CC) -O2 -Wall -Wextra @$(BUILD)/static $< -o $@

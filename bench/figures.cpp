@@ -14,6 +14,12 @@
 namespace bench {
 namespace {
 
+#ifdef __clang__
+constexpr const char* COMPILER = __VERSION__;  // says its name itself
+#else
+constexpr const char* COMPILER = "GCC " __VERSION__;
+#endif
+
 /// The name that the processor gives itself (proc_cpuinfo(5)).
 std::string processor() {
     std::ifstream file("/proc/cpuinfo");

@@ -82,6 +82,7 @@ void measure(Contestant& one) {
         hold(server, clients, count);
         if (count > 0) one.memory[count].push_back((at_first - available_memory()) / static_cast<double>(count));
         std::vector<double> times;
+        times.reserve(ANSWERS);
         for (int i = 0; i < ANSWERS; ++i) times.push_back(answer_time(server.port()));
         one.answers[count].push_back(spread_of(times).median);
     }
