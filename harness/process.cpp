@@ -19,6 +19,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <stdexcept>
 #include <system_error>
 
 #include "../net/socket.hpp"
@@ -228,6 +229,17 @@ std::string in_words(int status) {
 
 // ---- in the process that watches ----------------------------------------------------------------
 
+namespace {
+
+/// ptrace(2), "Ptrace access mode checking".
+bool may_look_into_other_users() {
+    __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct ours[_LINUX_CAPABILITY_U32S_3] = {};
+    return syscall(SYS_capget, &header, ours) == 0 && (ours[0].effective & 1U << CAP_SYS_PTRACE) != 0;
+}
+
+}  // namespace
+
 Program Program::with(const std::string& variable, const std::string& value) const {
     Program changed = *this;
     changed.environment[variable] = value;
@@ -235,6 +247,13 @@ Program Program::with(const std::string& variable, const std::string& value) con
 }
 
 Process::Process(const Program& program) : program_(program) {
+    const bool is_limited = program.max_processes || program.is_foreign;
+    if (is_limited && geteuid() == 0 && !may_look_into_other_users()) {
+        throw std::runtime_error(
+            "as root, which lacks CAP_SYS_PTRACE here (a container?), nobody can be watched who runs as another user: "
+            "be "
+            "a user yourself (setpriv --reuid=1000 --regid=1000 --clear-groups …), or have it (--cap-add=SYS_PTRACE)");
+    }
     int ends[2];
     int started[2];
     out_ = open_output("stdout");

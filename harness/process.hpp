@@ -43,7 +43,8 @@ struct Program {
 /// A program that was started. It ends, at the latest, with this object.
 class Process {
 public:
-    /// Returns when the program runs. Throws std::system_error when it cannot be started.
+    /// Returns when the program runs. Throws std::system_error when it cannot be started, std::runtime_error when we
+    /// are root and could not watch it, since its processes are to be limited.
     explicit Process(const Program& program);
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;

@@ -1,4 +1,7 @@
 // The harness: it finds a server, sees what it does, and leaves nothing behind.
+#include <linux/capability.h>
+#include <sys/syscall.h>
+
 #include "support.hpp"
 
 namespace {
@@ -70,6 +73,28 @@ TEST_CASE("whatever else its user starts, a foreign program may have its process
         kill(other, SIGKILL);
         waitpid(other, nullptr, 0);
     }
+}
+
+TEST_CASE("root without the right to look into another user's process says so") {
+    Program limited = built("step_g");
+    limited.max_processes = 8;
+    const pid_t starter = fork_child([&] {
+        __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+        __user_cap_data_struct ours[_LINUX_CAPABILITY_U32S_3] = {};
+        syscall(SYS_capget, &header, ours);
+        ours[0].effective &= ~(1U << CAP_SYS_PTRACE);
+        syscall(SYS_capset, &header, ours);
+        try {
+            const Server server(limited);
+        } catch (const std::runtime_error& error) {
+            _exit(std::string(error.what()).find("CAP_SYS_PTRACE") == std::string::npos ? 1 : 2);
+        }
+        _exit(0);
+    });
+    int status = 0;
+    waitpid(starter, &status, 0);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == (geteuid() == 0 ? 2 : 0));
 }
 
 TEST_CASE("what the program leaves behind ends with it: children, orphans, daemons") {
