@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True  # nothing is left beside the pages
 import kernel  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
-DONE = ROOT / "exercises" / ".done"  # a line for each that is: its number, and what was checked
+DONE = ROOT / "exercises" / ".done"  # a line for each that is: its number, the digest of what was checked, the server's command
 SERVES = ["answers", "concurrent", "hangs up"]
 MOST_OUTPUT = 64 << 20  # bytes that a program may write into a file
 REAPS = ["survives SIGCHLD", "reaps one", "reaps many", "process limit"]
@@ -118,7 +118,15 @@ def diagnosed(names, command):
         return [("listens", "no", result["error"].replace("\n", " "), "")]
     keys = "name", "answer", "evidence", "explanation"
     rows = [tuple(row[key] for key in keys) for row in result["behaviours"]]
-    return [(name, answer, evidence, rule if answer == "no" else "") for name, answer, evidence, rule in rows]
+    return [(name, answer, evidence, part_of(rule, evidence) if answer == "no" else "") for name, answer, evidence, rule in rows]
+
+
+def part_of(rule, evidence):
+    """Of a rule that has two parts, the one that is broken."""
+    interrupts, _, blocks = rule.partition(" (EINTR), and ")
+    if not blocks:
+        return rule
+    return f"a handler {blocks}" if "it waits for another" in evidence else f"{interrupts} (EINTR)"
 
 
 def check(exercise, command, source=None):
@@ -131,7 +139,7 @@ def check(exercise, command, source=None):
     for probe in {kernel.PROBES[name] for name in names if name in kernel.PROBES}:
         try:
             rows += [(name, *found) for name, found in probe(ROOT, command, source).items()]
-        except kernel.DoesNotListen:
+        except (kernel.DoesNotListen, ConnectionRefusedError):
             never = "no", "started once more, it does not listen", ""
             rows += [(name, *never) for name in names if kernel.PROBES.get(name) is probe]
     found = {row[0]: Row(*row, row[0] in exercise.goals) for row in rows}
@@ -141,34 +149,41 @@ def check(exercise, command, source=None):
 # ---- what is done ----------------------------------------------------------------------------------
 
 
-def checked(exercise, command):
-    """What was checked: the file's digest, or the command of a server that is made of something else."""
-    if not exercise.is_own(command):
-        return shlex.join(command)
-    return hashlib.sha256(exercise.source.read_bytes()).hexdigest() if exercise.source.exists() else "missing"
+UNKNOWN = "?"  # the digest of a server whose command names no file
+
+
+def digest_of(exercise, command):
+    """Of what is checked: the exercise's file, or those that a server's command names."""
+    files = [exercise.source] if exercise.is_own(command) else [ROOT / word for word in command]
+    data = [Path(file).read_bytes() for file in files if os.path.isfile(file)]
+    return hashlib.sha256(b"".join(data)).hexdigest() if data else UNKNOWN
 
 
 def done():
+    """The digests of what is done, by exercise and server; the server that is made of the exercise's file is ""."""
     lines = DONE.read_text(encoding="utf-8").splitlines() if DONE.exists() else []
-    return {int(number): what for number, what in (line.split(" ", 1) for line in lines)}
+    entries = [(*line.split(" ", 2), "")[:3] for line in lines]
+    return {(int(number), server): digest for number, digest, server in entries}
 
 
-def remember(exercise, what):
-    """Notes what is done; `what` is None when it is not."""
+def remember(exercise, command, digest):
+    """Notes that it is done, or not (None), by this server; what others have done stays."""
     all_done = done()
-    all_done.pop(exercise.number, None)
-    if what is not None:
-        all_done[exercise.number] = what
-    DONE.write_text("".join(f"{number} {all_done[number]}\n" for number in sorted(all_done)), encoding="utf-8")
+    key = exercise.number, "" if exercise.is_own(command) else " ".join(shlex.join(command).split())
+    all_done.pop(key, None)
+    if digest is not None:
+        all_done[key] = digest
+    lines = [f"{number} {digest} {server}".rstrip() for (number, server), digest in sorted(all_done.items())]
+    DONE.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
 
 def state(exercise, all_done):
-    what = all_done.get(exercise.number)
-    if what is None:
-        return ""
-    if len(what) != 64:
-        return f"done ({what})"
-    return "done" if what == checked(exercise, exercise.command) else "changed since it was done"
+    entries = [(server, digest) for (number, server), digest in sorted(all_done.items()) if number == exercise.number]
+    for server, digest in entries:
+        if digest == digest_of(exercise, shlex.split(server) or exercise.command):
+            when = "done when it was checked" if digest == UNKNOWN else "done"
+            return f"{when} ({server})" if server else when
+    return "changed since it was done" if entries else ""
 
 
 # ---- what is said ----------------------------------------------------------------------------------
@@ -188,10 +203,11 @@ def one(number, command):
     if fault := obstacle(exercise, command):
         print(f"exercise {number}, {exercise.name}: {fault}")
         return 1
-    what = checked(exercise, command)
-    rows = check(exercise, command, exercise.source if exercise.is_own(command) else None)
-    remember(exercise, None if wrong(rows) else what)
-    print(f"exercise {number}, {exercise.name}: " + (exercise.folder + "/" + exercise.file if exercise.is_own(command) else what))
+    digest = digest_of(exercise, command)  # of what it was before: the check takes a while
+    is_own = exercise.is_own(command)
+    rows = check(exercise, command, exercise.source if is_own else None)
+    remember(exercise, command, None if wrong(rows) else digest)
+    print(f"exercise {number}, {exercise.name}: " + (f"{exercise.folder}/{exercise.file}" if is_own else shlex.join(command)))
     print(*rows, sep="\n")
     if wrong(rows):
         print(f"not yet: {', '.join(wrong(rows))}. The task, and hints: {exercise.folder}/README.md")
@@ -260,6 +276,11 @@ def main():
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        status = main()
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.exit(130)
+        status = 130
+    except BrokenPipeError:  # whoever reads has read enough: `make exercises | head -n 3`
+        status = int(sys.argv[1] != "list")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)

@@ -147,15 +147,44 @@ def reports(folder):
     yield status == 0 and text.startswith("exercise 8, no handler: python3 mine.py\n"), text
     status, text = said(check.one, 5, [])
     yield status == 1 and "\n  not yet  reaps one         evidence <1>\n" in text and "\nnot yet: answers, " in text, text
-    check.remember(check.EXERCISES[2], "0" * 64)
+    check.remember(check.EXERCISES[2], check.EXERCISES[2].command, "0" * 64)
     _, text = said(check.list_all)
-    parts = "concurrent      changed since it was done\n", "burst           done\n", "done (python3 mine.py)\n", "\n2 of 12 done\n"
-    yield all(part in text for part in parts), text
+    parts = "concurrent      changed since it was done\n", "burst           done\n", "done when it was checked (python3 mine.py)\n"
+    yield all(part in text for part in (*parts, "\n2 of 12 done\n")), text
     _, text = said(check.grade, folder / "grade.xml")
     yield text.endswith(f"10 of 12 done; {folder}/grade.xml\n"), text
     cases = ElementTree.parse(folder / "grade.xml").getroot().iter("testcase")
     failed = {(case.get("classname"), case[0].get("message")) for case in cases if len(case)}
     yield failed == {("exercise_5", "evidence <1>"), ("exercise_6", "error: in line 1")}, str(failed)
+
+
+def memories(folder):
+    """What the list says of an exercise that is done by several servers: whether it is right, and the text."""
+    burst, mine, other = check.EXERCISES[6], folder / "mine.py", folder / "other  one.py"
+    commands = [burst.command, ["python3", str(mine)], ["python3", str(other)]]
+    mine.write_text("1", encoding="utf-8")
+    other.write_text("1", encoding="utf-8")
+    for command in commands:
+        check.remember(burst, command, check.digest_of(burst, command))
+    check.remember(burst, commands[2], None)
+    yield (text := check.state(burst, check.done())) == "done", text
+    check.remember(burst, burst.command, None)
+    yield (text := check.state(burst, check.done())) == f"done (python3 {mine})", text
+    mine.write_text("2", encoding="utf-8")
+    yield (text := check.state(burst, check.done())) == "changed since it was done", text
+    check.remember(burst, commands[1], None)
+    yield (text := check.state(burst, check.done())) == "", text
+
+
+def part_faults():
+    """The part of a rule that is said, and a reader of the list that has read enough."""
+    rule = "a handler interrupts accept (EINTR), and must not block"
+    yield check.part_of(rule, "it exited with 1: accept: Interrupted system call") == "a handler interrupts accept (EINTR)", rule
+    yield check.part_of(rule, "a child has exited, and it waits for another one that has not") == "a handler must not block", rule
+    yield check.part_of("one part (EINTR)", "") == "one part (EINTR)", "one part"
+    command = f"{sys.executable} exercises/check.py list | true; exit ${{PIPESTATUS[0]}}"
+    listed = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    yield (listed.returncode, listed.stderr) == (0, ""), listed.stderr
 
 
 def obstacles(folder):
@@ -186,7 +215,8 @@ def report_faults():
         obstacle=lambda exercise, _: "error: in line 1" if exercise.number == 6 else None,
         DONE=Path(folder) / "done",
     ):
-        return faults + [f"check.py says:\n{text}" for is_right, text in reports(Path(folder)) if not is_right]
+        found = [*reports(Path(folder)), *memories(Path(folder)), *part_faults()]
+        return faults + [f"check.py says:\n{text}" for is_right, text in found if not is_right]
 
 
 def main():
