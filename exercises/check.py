@@ -69,7 +69,7 @@ EXERCISES = [
     Exercise(3, "concurrent", ["concurrent"], ["answers", "hangs up", "flat descriptors", "child lets go"]),
     Exercise(4, "let go", ["child lets go", "hangs up", "flat descriptors", "descriptor limit"], ["answers", "concurrent"]),
     Exercise(5, "reap", ["reaps one"], [*SERVES, "survives SIGCHLD"]),
-    Exercise(6, "restart", ["survives SIGCHLD"], ["accept loop", *SERVES, "reaps one", "process limit"]),
+    Exercise(6, "restart", ["survives SIGCHLD"], ["accept loop", "handler", *SERVES, "reaps one", "process limit"]),
     Exercise(7, "burst", ["reaps many"], [*SERVES, "survives SIGCHLD", "reaps one", "process limit"]),
     Exercise(8, "no handler", ["reaps one", "reaps many", "process limit"], [*SERVES, "survives SIGCHLD", "no handler"]),
     Exercise(9, "process limit", ["sheds load", "error page"], [*SERVES, *REAPS]),
@@ -78,7 +78,7 @@ EXERCISES = [
     Exercise(
         12,
         "homework",
-        ["concurrent", "drops the silent", "stops gracefully"],
+        ["concurrent", "drops the silent", "drops the slow", "stops gracefully"],
         ["answers", "hangs up", "child lets go", *REAPS, "sheds load"],
         arguments="step_h_wsgi/hello.sh",
         solution="step_h_wsgi/webserver3h.cpp",

@@ -50,11 +50,11 @@ class Server:
     """A server that was started and listens, with all that it starts, daemons too: `with` ends them. They are known by a
     variable in their environment."""
 
-    def __init__(self, root, command, is_limited=False):
+    def __init__(self, root, command, is_limited=False, timeout=600):
         self.printed, self.complaints = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.mark = uuid.uuid4().hex
         self.user = AS_NOBODY if is_limited and os.geteuid() == 0 else []
-        settings = {"PORT": "0", "HOST": "127.0.0.1", "SLEEP": "0", "TIMEOUT": "600", "CHECKED_BY": self.mark}
+        settings = {"PORT": "0", "HOST": "127.0.0.1", "SLEEP": "0", "TIMEOUT": str(timeout), "CHECKED_BY": self.mark}
         settings |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         self.process = subprocess.Popen(
             [*self.user, *command],
@@ -204,6 +204,15 @@ def hear(client):
     return said, "nothing"
 
 
+def asked(client):
+    """Sends the request, and hears what comes."""
+    try:
+        client.sendall(REQUEST)
+    except OSError:
+        return b"", "reset"
+    return hear(client)
+
+
 def is_page(said):
     return re.match(rb"HTTP/1\.[01] 200 .*?\r?\n\r?\n.", said, re.DOTALL) is not None
 
@@ -236,10 +245,13 @@ def connected(backlog):
 
 def compared(text, backlog):
     """What is predicted for this backlog, beside what the kernel does."""
-    found = re.search(rf"^backlog {backlog}: *(\d+) *$", text, re.MULTILINE)
-    if not found:
-        return "no", "there is no number yet", ""
-    number, actual = int(found[1]), connected(backlog)
+    found = re.search(rf"^ *backlog +{backlog}\b *(.*?) *$", text, re.MULTILINE)
+    prediction = re.fullmatch(r"[:：] *(\d+)", found[1]) if found else None
+    if not prediction:
+        if found and re.fullmatch(r"[:：]? *[?？]?", found[1]):
+            return "no", "there is no number yet", ""
+        return "no", f'wanted: "backlog {backlog}: NUMBER"' + (f', and there is "{found[0].strip()[:60]}"' if found else ""), ""
+    number, actual = int(prediction[1]), connected(backlog)
     if number == actual:
         return "yes", f"{actual} connect, and the next one gets no answer", ""
     if number < actual:
@@ -305,7 +317,7 @@ def fault(printed, own, other):
     address, _, port = own.rpartition(":")
     swapped = str(socket.ntohs(int(port)))
     if printed == other:
-        return "that is the other end"
+        return "that is the other end" if address else "that is the port that the server was bound to"
     if printed.rpartition(":")[2] == swapped:
         return "the bytes of a port come in network order (ntohs)"
     if address and printed.rpartition(":")[0] == ".".join(reversed(address.split("."))):
@@ -331,7 +343,27 @@ def printed_ends(root, command, _source):
     return answers
 
 
-# ---- exercise 6 ------------------------------------------------------------------------------------
+# ---- exercises 6 and 8 -----------------------------------------------------------------------------
+
+
+def catches_sigchld(root, command):
+    """Whether it is among the signals that a server catches as long as it serves somebody; and this in words."""
+    with Server(root, command) as server, server.hold():
+        is_caught = bool(int(server.status("SigCgt") or "0", 16) >> (signal.SIGCHLD - 1) & 1)
+    return is_caught, f"SIGCHLD is {'' if is_caught else 'not '}among the signals that it catches (SigCgt in /proc/PID/status)"
+
+
+def handler(root, command, _source):
+    is_caught, evidence = catches_sigchld(root, command)
+    rule = "the task is to survive with a handler"
+    return {"handler": ("yes", evidence, "") if is_caught else ("no", evidence, rule)}
+
+
+def no_handler(root, command, _source):
+    is_caught, evidence = catches_sigchld(root, command)
+    rule = "without a handler nobody has to look for who has exited"
+    return {"no handler": ("no", evidence, rule) if is_caught else ("yes", evidence, "")}
+
 
 LOOP = """
     while (true) {
@@ -372,18 +404,6 @@ def accept_loop(_root, _command, source):
             line = text.split("\n")[number - 1].strip()
             return {"accept loop": ("no", f"line {number} is not as it was given: {line}", rule)}
     return {"accept loop": ("yes", "it is as it was given", "")}
-
-
-# ---- exercise 8 ------------------------------------------------------------------------------------
-
-
-def no_handler(root, command, _source):
-    with Server(root, command) as server:
-        caught = server.status("SigCgt") or "0"
-    if int(caught, 16) >> (signal.SIGCHLD - 1) & 1:
-        evidence = "SIGCHLD is among the signals that it catches (SigCgt in /proc/PID/status)"
-        return {"no handler": ("no", evidence, "without a handler nobody has to look for who has exited")}
-    return {"no handler": ("yes", "SIGCHLD is not among the signals that it catches", "")}
 
 
 # ---- exercise 9 ------------------------------------------------------------------------------------
@@ -451,13 +471,11 @@ def seen_off(server):
         until(lambda: server.has_ended() or server.asleep_in())
         if server.has_ended():
             return "no", f"while two clients were being served, {server.death()}", rule
-        first.sendall(REQUEST)
-        if not is_page(hear(first)[0]):
+        if not is_page(asked(first)[0]):
             return "no", "the first of two clients that were being served got no page", rule
         if goes_before(server, children):
             return "no", f"while the second of two clients was being served, {server.death()}", rule
-        second.sendall(REQUEST)
-        if not is_page(hear(second)[0]):
+        if not is_page(asked(second)[0]):
             return "no", "the second of two clients that were being served got no page", rule
         if not until(server.has_ended):
             return "no", "two clients that were being served are done, and it goes on", rule
@@ -469,11 +487,56 @@ def waits_for_all(root, command, _source):
         return {"waits for all": seen_off(server)}
 
 
+# ---- exercise 12 -----------------------------------------------------------------------------------
+
+HEAD_TIME = 0.3  # seconds: the TIMEOUT of a server whose client is slow
+BYTE_TIME = 0.02  # seconds between two bytes
+
+
+def drip(server):
+    """Sends a head that does not end, a byte at a time. Returns for how long, the longest pause between two of
+    them (seconds), and whether the server bears it: for ten times its TIMEOUT."""
+    begin = last = time.monotonic()  # not after the server's clock, which runs when it has accepted
+    with server.connect() as client:
+        client.settimeout(BYTE_TIME)
+        pause, head, is_held = 0, b"GET /hello HTTP/1.1\r\nSlow: ", True
+        while is_held and last - begin < 10 * HEAD_TIME:
+            try:
+                client.sendall(head)
+                head = b"x"
+                pause, last = max(pause, time.monotonic() - last), time.monotonic()
+                is_held = client.recv(65536) != b""
+            except TimeoutError:
+                pass
+            except OSError:  # a reset
+                is_held = False
+        now = time.monotonic()
+        return now - begin, max(pause, now - last), is_held
+
+
+def drops_the_slow(root, command, _source):
+    rule = "the time is for the whole head, and each recv may have what is left of it"
+    for _ in range(5):
+        with Server(root, command, timeout=HEAD_TIME) as server:
+            taken, pause, is_held = drip(server)
+        what = f"{taken:.1f} s, with TIMEOUT={HEAD_TIME}"
+        if is_held:
+            return {"drops the slow": ("no", "after ten times its TIMEOUT it still waits for a client that sends a byte at a time", rule)}
+        if taken < HEAD_TIME:
+            return {"drops the slow": ("no", f"a client that sends a byte at a time was let go after {what}", rule)}
+        if pause < HEAD_TIME:
+            return {"drops the slow": ("yes", f"a client that sends a byte at a time was let go after {what}", "")}
+    evidence = f"this machine is too busy to send a byte every {HEAD_TIME} s"  # else a pause may have been the reason
+    return {"drops the slow": ("undecided", evidence, "")}
+
+
 PROBES = {
     **dict.fromkeys(("backlog 0", "backlog 1", "backlog 5"), predictions),
     **dict.fromkeys(("local end", "peer end", "ephemeral port"), printed_ends),
     "accept loop": accept_loop,
+    "handler": handler,
     "no handler": no_handler,
     "error page": error_page,
     "waits for all": waits_for_all,
+    "drops the slow": drops_the_slow,
 }
