@@ -61,7 +61,7 @@ TEST_CASE("the limit of processes holds for the program alone, for root as well"
 }
 
 TEST_CASE("whatever else its user starts, a foreign program may have its processes") {
-    Program foreign = built("step_c");
+    Program foreign = built("step_c").with("SLEEP", "0");
     foreign.is_foreign = true;
     Server server(foreign);
     std::vector<pid_t> others;
