@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <algorithm>
 #include <optional>
@@ -19,6 +20,9 @@ namespace {
 constexpr std::chrono::milliseconds STILLNESS = std::chrono::seconds(5);
 constexpr int LOOKS = 50;  // meanwhile
 
+/// How long a server that never rests may run, in the processor's time: a slow machine makes it no longer.
+constexpr std::chrono::nanoseconds MOST_WORK = std::chrono::seconds(1);
+
 /// More children than this a server has no need of: we never have so many clients.
 constexpr std::size_t MOST_CHILDREN = 64;
 
@@ -34,6 +38,14 @@ std::optional<proc::ListeningSocket> listening_socket(std::uint64_t inode) {
 char state_of(pid_t pid) {
     const std::optional<proc::Process> process = proc::process(pid);
     return process ? process->state : '?';
+}
+
+/// How long the process has run, on whichever processors (clock_getcpuclockid(3)); 0 when there is no such process.
+std::chrono::nanoseconds time_of_processor(pid_t pid) {
+    clockid_t clock = 0;
+    timespec time = {};
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) return {};
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 bool is_one_of(const std::string& call, std::initializer_list<const char*> calls) {
@@ -137,14 +149,21 @@ bool Server::until(const std::function<bool()>& condition) {
     std::string last_seen;
     int still_looks = 0;  // not the time since the last change: a machine that stands still makes no server hopeless
     Clock::time_point next_look = Clock::now();
+    std::chrono::nanoseconds worked = time_of_processor(acceptor_);  // when it was last seen at rest
+    is_restless_ = false;
     const auto is_hopeless = [&] {
         if (Clock::now() < next_look) return false;
         next_look = Clock::now() + STILLNESS / LOOKS;
         if (program().is_foreign && children().size() > MOST_CHILDREN) return true;
+        const auto works = time_of_processor(acceptor_);
+        if (state_of(acceptor_) != 'R') worked = works;
+        if (works - worked > MOST_WORK) return is_restless_ = true;
         const std::string seen = snapshot();
         still_looks = seen == last_seen ? still_looks + 1 : 0;
         last_seen = seen;
-        return !seen.empty() && still_looks > LOOKS;
+        if (seen.empty() || still_looks <= LOOKS) return false;
+        is_restless_ = state_of(acceptor_) == 'R';  // it wants to run, and is not let
+        return true;
     };
     Process::until([&] { return (holds = condition()) || is_hopeless(); });
     return holds || condition();
@@ -266,9 +285,11 @@ std::string Server::snapshot() const {
 
 std::string Server::state() {
     if (has_ended()) return death();
+    const std::string pid = "pid " + std::to_string(acceptor_);
     const std::string call = proc::blocked_in(acceptor_);
+    if (is_restless_) return pid + " is running all the time (a loop that does not end?)";
     if (children().size() > MOST_CHILDREN) return "it has started " + std::to_string(children().size()) + " processes";
-    return "pid " + std::to_string(acceptor_) + (call.empty() ? " does not rest" : " is asleep in " + call);
+    return pid + (state_of(acceptor_) != 'S' || call.empty() ? " does not rest" : " is asleep in " + call);
 }
 
 std::string Server::describe() {

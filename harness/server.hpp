@@ -40,7 +40,8 @@ public:
     std::string death();
 
     /// Waits until `condition` holds, or it is certain that it never will: the server has ended, or all of it has been
-    /// asleep in the same calls for 5 seconds, or a foreign one starts processes without end. Whether it holds.
+    /// asleep in the same calls for 5 seconds, or it has run for a second of the processor's time and was never seen
+    /// asleep, or a foreign one starts processes without end. Whether it holds.
     bool until(const std::function<bool()>& condition);
     using Process::until;
     /// Whether `condition` holds and goes on to hold over a number of looks: for what, in the middle of a change, looks
@@ -87,6 +88,7 @@ private:
     std::uint16_t port_ = 0;
     std::uint64_t listening_inode_ = 0;
     std::set<pid_t> first_;  // the processes that were there before the first client
+    bool is_restless_ = false;  // the last wait was given up since it runs all the time
 };
 
 /// Whether the process is blocked in recv(2) or read(2), or waits with poll(2) and the like until it need not be.

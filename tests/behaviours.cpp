@@ -41,6 +41,15 @@ TEST_CASE("the evidence is what was seen") {
           "while a client was being served, it was killed by signal 15 (Terminated)");
 }
 
+TEST_CASE("a server that never rests is told soon, and so") {
+    Server server(Program{{"python3", "tests/fixtures/misfit.py", "never rests"}, {}, {}, {}});
+    Client client(server.port());
+    client.ask();
+    CHECK_FALSE(server.until([] { return false; }));
+    CHECK(server.state() ==
+          "pid " + std::to_string(server.acceptor()) + " is running all the time (a loop that does not end?)");
+}
+
 TEST_CASE("a server that cannot be started leaves a behaviour undecided, and says why in one line") {
     const Finding finding = try_on({{"./no_such_server"}, {}, {}, {}}, "answers");
     CHECK(finding == undecided);
