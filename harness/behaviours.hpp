@@ -38,6 +38,8 @@ Finding find(const Behaviour& behaviour, const Program& server);
 struct Tried {
     const Behaviour* behaviour;
     Finding finding;
+
+    std::string explanation() const { return finding.rule.empty() ? behaviour->explanation : finding.rule; }
 };
 
 /// Which steps of the table a server is like.

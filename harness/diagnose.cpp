@@ -95,7 +95,7 @@ std::string steps_in_words(const std::string& letters) {
 
 /// The evidence, and the rule behind it where it is a fault.
 std::string explained(const Tried& row) {
-    const std::string rule = row.finding.answer == Answer::no ? row.behaviour->explanation : "";
+    const std::string rule = row.finding.answer == Answer::no ? row.explanation() : "";
     return row.finding.evidence + (rule.empty() ? "" : ": " + rule);
 }
 
@@ -153,7 +153,7 @@ std::string json_row(const Tried& row) {
         row.finding.answer == Answer::not_applicable ? "not applicable" : word(row.finding.answer);
     return "\n  {\"name\": " + json(row.behaviour->name) + ", \"description\": " + json(row.behaviour->description) +
            ", \"answer\": " + json(answer) + ", \"evidence\": " + json(row.finding.evidence) +
-           ", \"explanation\": " + json(row.behaviour->explanation) + '}';
+           ", \"explanation\": " + json(row.explanation()) + '}';
 }
 
 std::string json_object(const Options& options, const std::vector<Tried>& tried, const Likeness& like) {

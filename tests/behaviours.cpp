@@ -50,6 +50,15 @@ TEST_CASE("a server that never rests is told soon, and so") {
           "pid " + std::to_string(server.acceptor()) + " is running all the time (a loop that does not end?)");
 }
 
+TEST_CASE("the rule that is told is the one behind this no") {
+    const auto rule_of = [](const char* step) {
+        const Behaviour& row = behaviour("reaps many");
+        return Tried{&row, find(row, built(step))}.explanation();
+    };
+    CHECK(rule_of("step_c") == "a child is a zombie until its parent waits for it");
+    CHECK(rule_of("step_f") == "SIGCHLD is not queued, one wait() collects one child");
+}
+
 TEST_CASE("a server that cannot be started leaves a behaviour undecided, and says why in one line") {
     const Finding finding = try_on({{"./no_such_server"}, {}, {}, {}}, "answers");
     CHECK(finding == undecided);
