@@ -30,6 +30,8 @@ Finding undecided(Server& server, const std::string& what) {
     return {Answer::undecided, what + ": pid " + to_string(sleeper->pid) + " sleeps, and hides the rest"};
 }
 
+constexpr const char* ENDED_UNANSWERED = "it ended the connection without an answer";
+
 /// `text` in one line, as far as it fits there.
 std::string quoted(std::string_view text) {
     constexpr std::size_t MOST = 80;
@@ -104,6 +106,12 @@ bool until_exit(Server& server, pid_t child) {
     if (!server.until([&] { return has_exited() || proc::sleeps(child); })) return false;
     if (proc::sleeps(child)) kill(child, SIGKILL);
     return eventually(has_exited, server.program().patience);
+}
+
+/// Neither yes nor no, since the last client has asked, and got no answer.
+Finding unanswered(Server& server, const Clients& clients) {
+    if (clients.empty() || server.has_ended() || !clients.back().has_ended()) return undecided(server, "no answer");
+    return {Answer::undecided, ENDED_UNANSWERED};
 }
 
 /// Has the client served that is `held`. Whether it got its answer, and the server is ready for the next client.
@@ -215,7 +223,7 @@ Finding answers(const Program& program) {
     const std::string answer = clients.empty() ? "" : clients.front().received();
     if (is_page(answer)) return yes("200 OK and the page");
     if (server.has_ended()) return no(server.death());
-    if (answer.empty()) return no("no answer: " + server.state());
+    if (answer.empty()) return no(clients.front().has_ended() ? ENDED_UNANSWERED : "no answer: " + server.state());
     return no("it answered " + quoted(answer));
 }
 
@@ -228,7 +236,7 @@ Finding concurrent(const Program& program) {
     if (second == Place::in_the_queue) {
         return no(server.state() + " for a silent client, and the next one is in the accept queue");
     }
-    if (clients.size() < 2 || !ask(server, clients.back())) return undecided(server, "the second client got no answer");
+    if (clients.size() < 2 || !ask(server, clients.back())) return unanswered(server, clients);
     return yes(first == Place::let_go ? "it hung up on a silent client, and served the next"
                                       : "served while another client stayed silent");
 }
@@ -236,7 +244,7 @@ Finding concurrent(const Program& program) {
 Finding rests(const Program& program) {
     Server server(patient(program).with("SLEEP", "60"));
     Clients clients;
-    if (!connect(server, clients) || !ask(server, clients.front())) return undecided(server, "no answer");
+    if (!connect(server, clients) || !ask(server, clients.front())) return unanswered(server, clients);
     const Client& client = clients.front();
     const auto someone_sleeps = [&] {
         const std::vector<proc::Process> all = server.alive();
@@ -252,7 +260,7 @@ Finding rests(const Program& program) {
 Finding hangs_up(const Program& program) {
     Server server(patient(program));
     Clients clients;
-    if (!connect(server, clients) || !ask(server, clients.front())) return undecided(server, "no answer");
+    if (!connect(server, clients) || !ask(server, clients.front())) return unanswered(server, clients);
     const Client& client = clients.front();
     std::vector<pid_t> holders;
     const auto is_kept = [&] { return server.is_quiet() && !(holders = server.holders_of(client)).empty(); };

@@ -28,9 +28,8 @@ struct Finding {
 std::ostream& operator<<(std::ostream& out, Answer answer);  ///< "yes", "no", "–", "?"
 std::ostream& operator<<(std::ostream& out, const Finding& finding);
 
-// The rules that stand behind more than one row.
+/// The rule that stands behind more than one row.
 constexpr const char* ZOMBIE = "a child is a zombie until its parent waits for it";
-constexpr const char* BLOCKED = "who serves a client itself accepts no other meanwhile";
 
 // Each starts the program afresh, with SLEEP=0 but for `rests` and TIMEOUT=600 but for `drops_the_silent`, and leaves
 // nothing behind. What each means stands in the table (behaviours.cpp). Throws what Server and Client throw.
