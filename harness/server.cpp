@@ -241,11 +241,14 @@ std::vector<proc::Process> Server::children() const {
     return all;
 }
 
-bool Server::is_quiet(std::size_t at_work) const {
-    if (children().size() != at_work) return false;
+bool Server::has_noticed_exits() const {
     wait_for_signals_of_seen_zombies();
     const proc::SignalState sigchld = proc::signal_state(acceptor_, SIGCHLD);
-    return (!sigchld.pending || sigchld.blocked) && is_ready();  // in this order: delivered, then ready again
+    return !sigchld.pending || sigchld.blocked;
+}
+
+bool Server::is_quiet(std::size_t at_work) const {
+    return children().size() == at_work && has_noticed_exits() && is_ready();  // in this order
 }
 
 std::vector<pid_t> Server::holders_of(const Client& client) const {

@@ -67,6 +67,9 @@ public:
 
     /// What it has started since the first client could come, and has not exited.
     std::vector<proc::Process> children() const;
+    /// Whether the SIGCHLD of each child that was seen to exit has been delivered: what else it makes of it, it is
+    /// about to do, or has done.
+    bool has_noticed_exits() const;
     /// Whether all children but `at_work` have exited, the SIGCHLD of each has had its effect, and the server is ready
     /// for the next client: for clients that are handled, nothing more will happen.
     bool is_quiet(std::size_t at_work = 0) const;
