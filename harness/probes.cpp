@@ -180,6 +180,18 @@ struct LoneExit {
     bool settled = false;
 };
 
+/// Lets the client of this child ask, and returns the status that the child exits with; 0 when it is killed, or its end
+/// cannot be seen. Its parent is stopped meanwhile, since who was reaped has no status any more.
+int exit_status_of(Server& server, const Client& client, pid_t child) {
+    kill(server.acceptor(), SIGSTOP);
+    if (!server.until([&] { return server.is_stopped(); })) return 0;
+    client.ask();
+    until_exit(server, child);
+    const std::optional<proc::Process> process = proc::process(child);
+    const int status = process && process->is_zombie() ? process->exit_status.value_or(0) : 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+}
+
 /// Waits for the zombies to go, where the server may wake up of its own accord and see to them. In accept it will not.
 void until_reaped(Server& server) {
     if (!server.waits_in_accept()) server.until([&] { return server.zombies().empty(); });
@@ -308,7 +320,11 @@ Finding child_lets_go(const Program& program) {
             return no("its child has the listening socket as descriptor " + to_string(one.number));
         }
     }
-    return yes("its child, at work, has no copy of the listening socket");
+    std::string evidence = "its child, at work, has no copy of the listening socket";
+    if (const int status = exit_status_of(server, clients.front(), held.by); status != 0) {
+        evidence += "; but, its work done, it exits with " + to_string(status) + ": " + server.last_words();
+    }
+    return yes(evidence);
 }
 
 Finding survives_sigchld(const Program& program) {
@@ -392,9 +408,9 @@ Finding reaps_burst(Server& server, std::size_t count) {
 
 Finding reaps_many(const Program& program) {
     Server server(patient(program));
-    const Finding first = reaps_burst(server, 16);
+    Finding first = reaps_burst(server, 16);
     if (first.answer != Answer::yes) return first;
-    const Finding more = reaps_burst(server, 24);  // whoever waits for a number of children does not wait for all
+    Finding more = reaps_burst(server, 24);  // whoever waits for a number of children does not wait for all
     return more.answer == Answer::no ? more : first;
 }
 
@@ -519,7 +535,7 @@ Finding keeps_short_timeout(const Program& program) {
 
 Finding drops_the_silent(const Program& program) {
     constexpr std::chrono::milliseconds LEAST(900);
-    const Finding finding = keeps_short_timeout(program);
+    Finding finding = keeps_short_timeout(program);
     if (finding.answer != Answer::yes) return finding;
     // Who does not know TIMEOUT has a time of its own, which is right as well; unless it is no time to speak in.
     Silence silence(program, "600");

@@ -139,9 +139,10 @@ bool Server::has_ended() {
 std::string Server::death() {
     // Where a shell stands above it, the shell's end tells its own.
     const bool told = acceptor_ == pid() || (fate_of(acceptor_) == "is gone" && Process::has_ended());
-    const std::string last_words = last_line(err());
-    return "it " + (told ? fate() : fate_of(acceptor_)) + (last_words.empty() ? "" : ": " + last_words);
+    return "it " + (told ? fate() : fate_of(acceptor_)) + (last_words().empty() ? "" : ": " + last_words());
 }
+
+std::string Server::last_words() const { return last_line(err()); }
 
 bool Server::until(const std::function<bool()>& condition) {
     using Clock = std::chrono::steady_clock;

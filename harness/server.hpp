@@ -36,8 +36,9 @@ public:
 
     bool has_ended() override;  ///< whether the acceptor has
     bool until_ended();  ///< as of a Process, but with an eye on whether it ever will
-    /// "it exited with 1: step_e: accept: Interrupted system call": how it has ended, and its last line on stderr.
+    /// "it exited with 1: step_e: accept: Interrupted system call": how it has ended, and its last words.
     std::string death();
+    std::string last_words() const;  ///< its last line on stderr; empty when there is none
 
     /// Waits until `condition` holds, or it is certain that it never will: the server has ended, or all of it has been
     /// asleep in the same calls for 5 seconds, or it has run for a second of the processor's time and was never seen

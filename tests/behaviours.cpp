@@ -41,6 +41,15 @@ TEST_CASE("the evidence is what was seen") {
           "while a client was being served, it was killed by signal 15 (Terminated)");
 }
 
+TEST_CASE("a child that goes on after its work is no other answer, but is told") {
+    const Program goes_on = {{"python3", "tests/fixtures/misfit.py", "its children go on"}, {}, {}, {}};
+    const Finding finding = try_on(goes_on, "child lets go");
+    CHECK(finding == yes);
+    CHECK(finding.evidence ==
+          "its child, at work, has no copy of the listening socket; but, its work done, it exits "
+          "with 1: OSError: [Errno 9] Bad file descriptor");
+}
+
 TEST_CASE("a server that never rests is told soon, and so") {
     Server server(Program{{"python3", "tests/fixtures/misfit.py", "never rests"}, {}, {}, {}});
     Client client(server.port());
