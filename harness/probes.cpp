@@ -377,7 +377,8 @@ Finding reaps_one(const Program& program) {
 
 namespace {
 /// `count` children of a server that has no others exit together.
-Finding reaps_burst(Server& server, std::size_t count) {
+Finding reaps_burst(const Program& program, std::size_t count) {
+    Server server(patient(program));
     Clients clients;
     std::vector<pid_t> children;
     while (children.size() < count) {
@@ -407,10 +408,9 @@ Finding reaps_burst(Server& server, std::size_t count) {
 }  // namespace
 
 Finding reaps_many(const Program& program) {
-    Server server(patient(program));
-    Finding first = reaps_burst(server, 16);
+    Finding first = reaps_burst(program, 16);
     if (first.answer != Answer::yes) return first;
-    Finding more = reaps_burst(server, 24);  // whoever waits for a number of children does not wait for all
+    Finding more = reaps_burst(program, 24);  // whoever waits for a number of children does not wait for all
     return more.answer == Answer::no ? more : first;
 }
 
