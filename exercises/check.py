@@ -118,15 +118,7 @@ def diagnosed(names, command):
         return [("listens", "no", result["error"].replace("\n", " "), "")]
     keys = "name", "answer", "evidence", "explanation"
     rows = [tuple(row[key] for key in keys) for row in result["behaviours"]]
-    return [(name, answer, evidence, part_of(rule, evidence) if answer == "no" else "") for name, answer, evidence, rule in rows]
-
-
-def part_of(rule, evidence):
-    """Of a rule that has two parts, the one that is broken."""
-    interrupts, _, blocks = rule.partition(" (EINTR), and ")
-    if not blocks:
-        return rule
-    return f"a handler {blocks}" if "it waits for another" in evidence else f"{interrupts} (EINTR)"
+    return [(name, answer, evidence, rule if answer == "no" else "") for name, answer, evidence, rule in rows]
 
 
 def check(exercise, command, source=None):

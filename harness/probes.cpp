@@ -477,13 +477,10 @@ struct Silence {
           server(program.with("SLEEP", "0").with("TIMEOUT", seconds)),
           place(hold(server, clients).place) {}
 
-    /// Whether the client is let go before it was held for `patience`.
+    /// Whether the client is let go within `patience` from now on.
     bool ends_within(std::chrono::milliseconds patience) {
-        const auto held = [this] {
-            return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
-        };
-        const bool ends = server.until([this] { return clients.front().has_ended(); }, patience - held());
-        lasted = held();
+        const bool ends = server.until([this] { return clients.front().has_ended(); }, patience);
+        lasted = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
         return ends;
     }
     /// Whether it has lasted for `least`, or its client was served without a word.
