@@ -7,7 +7,6 @@
 #include <iomanip>
 #include <iostream>
 #include <stdexcept>
-#include <utility>
 
 #include "../harness/client.hpp"
 #include "../harness/server.hpp"
@@ -27,26 +26,17 @@ struct Contestant {
     std::map<std::size_t, std::vector<double>> memory = {};  // KiB for each of these
 };
 
-/// KiB that could still be had (proc_meminfo(5)).
-double available_memory() {
+/// KiB that processes cost and give back at once when they end (proc_meminfo(5)): their pages, the tables of these,
+/// their stacks in the kernel, and what it allocates for them.
+double memory_of_processes() {
+    double sum = 0;
     std::ifstream file("/proc/meminfo");
-    for (std::string word; file >> word;) {
-        if (double size = 0; word == "MemAvailable:" && file >> size) return size;
+    for (std::string line; std::getline(file, line);) {
+        for (const std::string name : {"AnonPages:", "PageTables:", "KernelStack:", "SUnreclaim:"}) {
+            if (line.starts_with(name)) sum += std::stod(line.substr(name.size()));
+        }
     }
-    throw std::runtime_error("/proc/meminfo does not tell MemAvailable");
-}
-
-/// The same, when what has ended has given back all of its memory, which the kernel takes its time for.
-double available_memory_at_rest() {
-    double last = 0;
-    harness::eventually(
-        [&, next_look = std::chrono::steady_clock::now()]() mutable {
-            if (std::chrono::steady_clock::now() < next_look) return false;
-            next_look += std::chrono::milliseconds(500);
-            return available_memory() - std::exchange(last, available_memory()) < 1024;
-        },
-        std::chrono::seconds(10));
-    return last;
+    return sum;
 }
 
 /// Milliseconds from connect until the answer is over.
@@ -76,11 +66,11 @@ void hold(const harness::Server& server, std::vector<harness::Client>& clients, 
 
 void measure(Contestant& one) {
     const harness::Server server(one.program);
-    const double at_first = available_memory_at_rest();
+    const double at_first = memory_of_processes();
     std::vector<harness::Client> clients;
     for (const std::size_t count : HELD) {
         hold(server, clients, count);
-        if (count > 0) one.memory[count].push_back((at_first - available_memory()) / static_cast<double>(count));
+        if (count > 0) one.memory[count].push_back((memory_of_processes() - at_first) / static_cast<double>(count));
         std::vector<double> times;
         times.reserve(ANSWERS);
         for (int i = 0; i < ANSWERS; ++i) times.push_back(answer_time(server.port()));

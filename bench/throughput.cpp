@@ -1,6 +1,7 @@
 // Requests a second: a server at work alone, then the next one, and all of that several times over.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -160,7 +161,9 @@ void measure_throughput() {
     const Site site;
     std::vector<Contestant> all = contestants(site.path());
     for (int round = 0; round < ROUNDS; ++round) {
-        for (Contestant& one : all) one.rates.push_back(requests_per_second(one));
+        const auto measure = [](Contestant& one) { one.rates.push_back(requests_per_second(one)); };
+        if (round % 2 == 0) std::for_each(all.begin(), all.end(), measure);
+        else std::for_each(all.rbegin(), all.rend(), measure);  // nobody is always the one after somebody
     }
     print_heading("requests a second (ab -c " + std::to_string(AT_ONCE) + "), median, least and most of " +
                   std::to_string(ROUNDS) + " rounds of " + std::to_string(SECONDS) + " s each");
