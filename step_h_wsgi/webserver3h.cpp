@@ -69,8 +69,8 @@ void call_the_roll() {
     for (pid_t pid; (pid = waitpid(-1, nullptr, WNOHANG)) > 0;) std::erase(children, pid);
 }
 
-/// Reaps the child that the signal names. SIGCHLD does not queue: for others that have exited with it the roll is
-/// called soon, by an accept that does not wait for longer.
+/// Reaps the child that the signal names. SIGCHLD does not queue, so others may have exited without one: for these the
+/// roll is called soon, by an accept that does not wait for longer (where accept heeds SO_RCVTIMEO, as on Linux).
 void grim_reaper(int, siginfo_t* exited, void*) {
     const int saved_errno = errno;
     if (const pid_t pid = waitpid(exited->si_pid, nullptr, WNOHANG); pid > 0) std::erase(children, pid);
@@ -323,9 +323,13 @@ void serve_forever(const Settings& settings) {
         if (error) throw std::system_error(error, "accept");
 
         BlockedSignals blocked;  // until the handler knows the child
-        if (children.size() >= settings.max_clients) call_the_roll();
         const pid_t parent = getpid();
-        const pid_t pid = children.size() < settings.max_clients ? fork() : -1;
+        const auto fork_if_allowed = [&] { return children.size() < settings.max_clients ? fork() : -1; };
+        pid_t pid = fork_if_allowed();
+        if (pid == -1 && others_may_have_exited != 0) {
+            call_the_roll();  // zombies count as well
+            pid = fork_if_allowed();
+        }
         if (pid == 0) {  // child
             listen_socket.close();  // the child accepts nobody
             refused.clear();
@@ -340,6 +344,7 @@ void serve_forever(const Settings& settings) {
         }
     }
     listen_socket.close();  // the next server can have the port
+    listening = -1;
     refused.clear();
     see_off_children(settings.grace);
 }
