@@ -192,9 +192,12 @@ int exit_status_of(Server& server, const Client& client, pid_t child) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 }
 
-/// Waits for the zombies to go, where the server may wake up of its own accord and see to them. In accept it will not.
+/// Waits for the zombies to go, where the server may wake up of its own accord and see to them. Out of accept only a
+/// timeout or an alarm would wake it, which nobody sees from outside: a short one is waited for.
 void until_reaped(Server& server) {
-    if (!server.waits_in_accept()) server.until([&] { return server.zombies().empty(); });
+    constexpr std::chrono::milliseconds SHORT(300);
+    server.until([&] { return server.zombies().empty(); },
+                 server.waits_in_accept() ? SHORT : server.program().patience);
 }
 
 /// What a program needs before its first client, to set limits by.
@@ -235,6 +238,7 @@ Finding answers(const Program& program) {
     const std::string answer = clients.empty() ? "" : clients.front().received();
     if (is_page(answer)) return yes("200 OK and the page");
     if (server.has_ended()) return no(server.death());
+    if (clients.empty()) return no("nobody can connect any more");
     if (answer.empty()) return no(clients.front().has_ended() ? ENDED_UNANSWERED : "no answer: " + server.state());
     return no("it answered " + quoted(answer));
 }
@@ -465,7 +469,8 @@ Finding sheds_load(const Program& program) {
     until_reaped(server);
     if (is_quiet && connect(server, next) && ask(server, next.front())) return yes(evidence + ", and went on");
     if (server.has_ended()) return no(evidence + ", and then " + server.death());
-    if (is_quiet && next.front().has_ended()) return no(evidence + ", and when all had left, the next one as well");
+    if (is_quiet && !next.empty() && next.front().has_ended())
+        return no(evidence + ", and when all had left, the next one as well");
     return undecided(server, "it has not come to rest");
 }
 
@@ -489,7 +494,8 @@ struct Silence {
     std::string told;
     Server server;
     Clients clients;
-    std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();  // nobody knows of the client yet
+    std::chrono::steady_clock::time_point begin =
+        std::chrono::steady_clock::now();  // before it connects: the server's clock starts later
     Place place;
     std::chrono::milliseconds lasted = {};
 };

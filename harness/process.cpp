@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,11 +61,16 @@ bool become_unused_user() {
            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) == 0;
 }
 
-/// Enters a user namespace, with a count of processes of its own, in which the user is still the same. Returns false
-/// when this is not allowed.
+/// Enters a user namespace, which has a count of processes of its own since Linux 5.14, and in which the user is still
+/// the same, or nobody where that is refused. Returns false when this is not allowed, or is no use.
 bool enter_user_namespace() {
     const uid_t user = geteuid();
-    if (unshare(CLONE_NEWUSER) == -1) return false;
+    utsname system = {};
+    uname(&system);
+    int major = 0;
+    int minor = 0;
+    const bool is_known = std::sscanf(system.release, "%d.%d", &major, &minor) == 2;  // NOLINT(cert-err34-c)
+    if (!is_known || std::pair(major, minor) < std::pair(5, 14) || unshare(CLONE_NEWUSER) == -1) return false;
     const int map = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
     dprintf(map, "%u %u 1", user, user);
     close(map);
@@ -76,7 +82,8 @@ void limit(int resource, rlim_t most) {
     check("setrlimit", setrlimit(resource, &both));
 }
 
-/// Nothing but the program counts; where that cannot be had, what else its user runs, `meanwhile` too, comes on top.
+/// Nothing but the program counts. Where that cannot be had, there is room for what else its user runs, and for as many
+/// processes as it may start `meanwhile`.
 void limit_processes(rlim_t most, rlim_t meanwhile) {
     const std::size_t others = proc::count_of_user(getuid());
     const bool is_alone = (geteuid() == 0 && become_unused_user()) || enter_user_namespace();
@@ -251,8 +258,8 @@ Process::Process(const Program& program) : program_(program) {
     if (is_limited && geteuid() == 0 && !may_look_into_other_users()) {
         throw std::runtime_error(
             "as root, which lacks CAP_SYS_PTRACE here (a container?), nobody can be watched who runs as another user: "
-            "be "
-            "a user yourself (setpriv --reuid=1000 --regid=1000 --clear-groups …), or have it (--cap-add=SYS_PTRACE)");
+            "be a user yourself (setpriv --reuid=1000 --regid=1000 --clear-groups …), or have it "
+            "(--cap-add=SYS_PTRACE)");
     }
     int ends[2];
     int started[2];

@@ -29,10 +29,11 @@ struct Program {
     std::map<std::string, std::string> environment;  ///< added to ours, of which the servers' settings are dropped
     std::optional<rlim_t> max_descriptors;  ///< RLIMIT_NOFILE
     /// RLIMIT_NPROC, for this program alone. It counts the processes of a user, and root is exempt (getrlimit(2)): root
-    /// becomes an unused user first; a user enters a user namespace, which has its own count (user_namespaces(7));
-    /// where that is forbidden, what the user runs already is added to the limit.
+    /// becomes an unused user first; a user enters a user namespace, which has its own count since Linux 5.14; where
+    /// neither can be had, what the user runs already is added to the limit.
     std::optional<rlim_t> max_processes;
-    /// Not ours, and able to do anything: it may not have more than 128 processes at once, counted as above.
+    /// Not ours, and able to do anything: it may not have more than 128 processes at once, counted as above; where what
+    /// the user runs counts as well, 1024 more.
     bool is_foreign = false;
     std::chrono::milliseconds patience = PATIENCE;  ///< how long to wait for it
 

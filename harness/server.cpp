@@ -44,6 +44,7 @@ char state_of(pid_t pid) {
 std::chrono::nanoseconds time_of_processor(pid_t pid) {
     clockid_t clock = 0;
     timespec time = {};
+    if (pid <= 0) return {};  // to the kernel 0 is ourselves
     if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) return {};
     return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
@@ -160,11 +161,10 @@ bool Server::until(const std::function<bool()>& condition) {
         if (state_of(acceptor_) != 'R') worked = works;
         if (works - worked > MOST_WORK) return is_restless_ = true;
         const std::string seen = snapshot();
-        still_looks = seen == last_seen ? still_looks + 1 : 0;
+        // Who wants to run, and is not let by a busy machine, is not still.
+        still_looks = seen == last_seen && state_of(acceptor_) != 'R' ? still_looks + 1 : 0;
         last_seen = seen;
-        if (seen.empty() || still_looks <= LOOKS) return false;
-        is_restless_ = state_of(acceptor_) == 'R';  // it wants to run, and is not let
-        return true;
+        return !seen.empty() && still_looks > LOOKS;
     };
     Process::until([&] { return (holds = condition()) || is_hopeless(); });
     return holds || condition();
