@@ -76,12 +76,13 @@ $(BUILD)/tests/preload/step_h: $(STEP_H)
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
 
-# What tests waits more than it works: it is compiled fast rather than made fast. xray is in a hurry, but not much.
+# What tests waits more than it works: it is compiled fast rather than made fast. xray and proc are in a hurry.
 $(BUILD)/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) $(SLOW) -MF $(@:.o=.d) -c $< -o $@
 $(BUILD)/harness/%.o $(BUILD)/tests/%.o: SLOW := -O0 -g1
-$(BUILD)/xray_view/%.o $(BUILD)/proc/%.o $(BUILD)/bench/%.o: SLOW := -O1 -g1
+$(BUILD)/xray_view/%.o $(BUILD)/proc/%.o: SLOW := -g1
+$(BUILD)/xray_view/json.o $(BUILD)/bench/%.o: SLOW := -O1 -g1
 
 # What all tests include is compiled once: half of their time.
 $(BUILD)/tests/support.hpp.gch: tests/support.hpp $(BUILD)/flags | doctest
@@ -173,6 +174,7 @@ exercises:  ## list the exercises and which are done; exercise_7 checks one (you
 $(EXERCISES): exercise_%: diagnose $$(if $$(SERVER),,$$(call program_of,$$*))
 	@$(PYTHON) exercises/check.py $* $(SERVER)
 
+# (A make below us that is told of our --jobs, and reads it here once more, would warn of it.)
 grade: diagnose  ## check all exercises: a table, and JUnit XML in build/grade.xml
 	@MAKEFLAGS= $(MAKE) --keep-going --silent $(MAKEOVERRIDES) $(EXERCISE_PROGRAMS) || true
 	@$(PYTHON) exercises/check.py grade $(BUILD)/grade.xml
@@ -258,7 +260,7 @@ deps_dev:  ## install what format, lint and CI need besides
 deps_docs: check = command -v ps && command -v unshare && command -v setpriv && command -v chromium && command -v npm && \
   $(PYTHON) -c 'import pexpect, markdown_it'
 deps_docs:  ## install what test_docs needs
-deps_bench: check = for name in ab busybox mini_httpd gnuplot; do command -v $$name || exit 1; done
+deps_bench: check = command -v ab && command -v busybox && command -v mini_httpd && command -v gnuplot
 deps_bench:  ## install what bench compares with, and what plots draws with
 deps_wsgi: check = $(PYTHON) -c 'import flask, django, pyramid'
 deps_wsgi:  ## install Python and the frameworks that step_h is tested with

@@ -1,8 +1,6 @@
 // What is measured, and how it is written down: tables of words and numbers, for readers and for gnuplot.
 #pragma once
 
-#include <functional>
-#include <map>
 #include <string>
 #include <vector>
 

@@ -33,19 +33,22 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 /// rather than for the server.)
 std::vector<double> waits(const harness::Program& program) {
     const harness::Server server(program);
-    std::vector<double> all(CLIENTS_AT_ONCE);
+    std::vector<double> all(CLIENTS_AT_ONCE, 0);
     std::vector<std::jthread> threads;
     const Clock::time_point begin = Clock::now();
     for (double& wait : all) {
-        if (!harness::eventually([&] { return server.queued() < server.backlog(); })) break;
+        if (!harness::eventually([&] { return server.queued() < server.backlog(); })) {
+            throw std::runtime_error("the queue stays full");
+        }
         const auto client = std::make_shared<harness::Client>(server.port());
         client->ask();
         threads.emplace_back([&wait, begin, client] {
-            client->receive(harness::PAGE.size());
-            wait = seconds_since(begin);
+            if (client->receive(harness::PAGE.size()) == harness::PAGE) wait = seconds_since(begin);
         });
     }
-    return threads.clear(), all;
+    threads.clear();  // which waits for them
+    if (std::count(all.begin(), all.end(), 0) > 0) throw std::runtime_error("not every client got its page");
+    return all;
 }
 
 /// How many sockets the server holds after each of the clients, who come one by one and have their page.
@@ -56,8 +59,8 @@ std::vector<std::size_t> sockets(const harness::Program& program) {
     for (int i = 0; i < CLIENTS_IN_TURN; ++i) {
         harness::Client& client = clients.emplace_back(server.port());
         client.ask();
-        client.receive(harness::PAGE.size());
-        if (!server.until([&] { return server.is_quiet(); })) throw std::runtime_error(server.describe());
+        const bool has_page = client.receive(harness::PAGE.size()) == harness::PAGE;
+        if (!has_page || !server.until([&] { return server.is_quiet(); })) throw std::runtime_error(server.describe());
         all.push_back(server.sockets());
     }
     return all;
@@ -74,7 +77,7 @@ std::vector<Look> zombies(const harness::Program& program) {
     const std::string clients = "--max-clients=" + std::to_string(CLIENTS_OF_CLIENT3);
     std::vector<Look> all = {{0, 0}};
     const Clock::time_point begin = Clock::now();
-    const harness::Process client3(silent({"./client3", clients}).with("PORT", std::to_string(server.port())));
+    harness::Process client3(silent({"./client3", clients}).with("PORT", std::to_string(server.port())));
     double time = 0;
     do {
         const std::size_t count = server.zombies().size();
@@ -82,6 +85,7 @@ std::vector<Look> zombies(const harness::Program& program) {
         if (count != all.back().zombies) all.push_back({time, count});
     } while (time < LOOKED_AT);
     all.push_back({time, all.back().zombies});
+    if (client3.fate() != "exited with 0") throw std::runtime_error("client3 " + client3.fate());
     return all;
 }
 

@@ -17,22 +17,22 @@ do for [chinese = 0:1] {
 
     set output folder . "waits" . end
     set xlabel in("the n-th client", "第 n 个客户端") textcolor rgb GREY
-    set ylabel in("seconds until it has its page", "拿到页面要等几秒") textcolor rgb GREY
+    set ylabel in("seconds until it has its page", "等待时间（秒）") textcolor rgb GREY
     set xrange [0:50]; set yrange [0:*]
     plot folder . "waits.txt" using 1:3 with linespoints linestyle 2 title "step_b", \
          "" using 1:2 with lines linestyle 1 linewidth 5 title "step_a", \
          "" using 1:4 with linespoints linestyle 3 title "step_c"
 
     set output folder . "descriptors" . end
-    set xlabel in("clients served", "服务过的客户端") textcolor rgb GREY
-    set ylabel in("sockets held", "手里的套接字") textcolor rgb GREY
+    set xlabel in("clients served", "服务过的客户端数") textcolor rgb GREY
+    set ylabel in("sockets held", "持有的套接字数") textcolor rgb GREY
     set xrange [0:200]; set yrange [0:*]
     plot folder . "descriptors.txt" using 1:3 with lines linestyle 2 title "step_d", \
          "" using 1:2 with lines linestyle 1 title "step_c"
 
     set output folder . "zombies" . end
     set xlabel in("seconds since client3 was started", "client3 启动后的秒数") textcolor rgb GREY
-    set ylabel in("zombies", "僵尸进程") textcolor rgb GREY
+    set ylabel in("zombies", "僵尸进程数") textcolor rgb GREY
     set logscale x; set xrange [0.001:*]; set yrange [0:140]
     plot folder . "zombies.txt" index 0 using ($1 + 0.001):2 with steps linestyle 2 title "step_d", \
          "" index 1 using ($1 + 0.001):2 with steps linestyle 1 title "step_f", \
@@ -40,8 +40,8 @@ do for [chinese = 0:1] {
     unset logscale x
 
     set output folder . "held" . end
-    set xlabel in("silent clients held", "不说话的客户端") textcolor rgb GREY
-    set ylabel in("milliseconds until an answer", "一次应答要几毫秒") textcolor rgb GREY
+    set xlabel in("silent clients held", "不说话的客户端数") textcolor rgb GREY
+    set ylabel in("milliseconds until an answer", "应答时间（毫秒）") textcolor rgb GREY
     set xrange [0:8200]; set yrange [0:*]
     plot folder . "held.txt" using 1:2:3:4 with yerrorlines linestyle 2 title "step_g", \
          "" using 1:6:7:8 with yerrorlines linestyle 1 title in("exercise 8", "练习 8"), \

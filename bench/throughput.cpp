@@ -7,7 +7,6 @@
 #include <fstream>
 #include <iomanip>
 #include <iostream>
-#include <optional>
 #include <stdexcept>
 
 #include "../harness/server.hpp"
@@ -40,8 +39,11 @@ std::string free_port() {
 /// A folder with a page and a CGI program, for servers of files. It goes when its scope ends.
 class Site {
 public:
-    Site() : folder_(std::filesystem::temp_directory_path() / ("site" + std::to_string(getpid()))) {
-        std::filesystem::create_directories(folder_ / "cgi-bin");
+    Site() {
+        std::string name = std::filesystem::temp_directory_path() / "site.XXXXXX";
+        if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder to be had");
+        folder_ = name;
+        std::filesystem::create_directory(folder_ / "cgi-bin");
         std::ofstream(folder_ / "hello") << "Hello, World!\n";
         std::filesystem::copy("step_h_wsgi/hello.sh", folder_ / "cgi-bin/hello.sh");
     }
@@ -73,8 +75,8 @@ std::vector<Contestant> contestants(const std::string& site) {
     const auto add = [&](const std::string& name, const harness::Program& program, const std::string& path = "/hello") {
         try {
             all.push_back({name, path, std::make_unique<harness::Server>(program)});
-        } catch (const std::exception&) {
-            std::cerr << name << " is left out: it does not start (make deps_bench installs it)\n";
+        } catch (const std::exception& error) {
+            std::cerr << name << " is left out (make deps_bench installs what is missing): " << error.what() << '\n';
         }
     };
     const std::string port[] = {free_port(), free_port(), free_port()};
@@ -122,7 +124,7 @@ const Contestant* find(const std::vector<Contestant>& all, const std::string& na
     return nullptr;
 }
 
-/// Of each round, since what disturbs one is not there for the other's next.
+/// Round by round: what disturbs a round disturbs both.
 Spread ratio(const Contestant& one, const Contestant& other) {
     std::vector<double> ratios;
     for (std::size_t round = 0; round < one.rates.size(); ++round) {
@@ -145,8 +147,8 @@ void print_goals(const std::vector<Contestant>& all) {
         const Contestant* const other = find(all, goal.other);
         if (one == nullptr || other == nullptr) continue;
         const Spread measured = ratio(*one, *other);
-        std::cout << "# goal: " << goal.one << ", at least " << in_words({goal.least, 0, 0}, 1).substr(0, 3) << " of "
-                  << goal.other << ": " << in_words(measured, 2)
+        std::cout << "# goal: " << goal.one << ", at least " << std::fixed << std::setprecision(1) << goal.least
+                  << " of " << goal.other << ": " << in_words(measured, 2)
                   << (measured.median >= goal.least ? ", reached\n" : ", not reached\n");
     }
 }

@@ -128,7 +128,7 @@ def check(exercise, command, source=None):
     rows = diagnosed(asked, command) if asked else []
     if rows and rows[0][0] == "listens":
         names = ["listens"]
-    for probe in {kernel.PROBES[name] for name in names if name in kernel.PROBES}:
+    for probe in dict.fromkeys(kernel.PROBES[name] for name in names if name in kernel.PROBES):
         try:
             rows += [(name, *found) for name, found in probe(ROOT, command, source).items()]
         except (kernel.DoesNotListen, ConnectionRefusedError):

@@ -429,6 +429,8 @@ def told(said, end):
 def error_page(root, command, _source):
     """What a client receives for whom no process is to be had: it has sent its request when it is accepted."""
     with Server(root, command, is_limited=True) as server, server.hold():
+        if server.has_ended():
+            return {"error page": ("no", f"with one client, {server.death()}", "")}
         subprocess.run([*server.user, "prlimit", "--nproc=0:", f"--pid={server.pid}"], check=True)
         os.kill(server.pid, signal.SIGSTOP)
         until(lambda: server.status("State") == "T")
