@@ -4,7 +4,7 @@ GREY = "#7d8590"; BLUE = "#3b82f6"; ORANGE = "#d97706"; GREEN = "#16a34a"
 
 set border 3 linecolor rgb GREY
 set tics nomirror textcolor rgb GREY
-set key textcolor rgb GREY left top reverse Left samplen 2
+set key above horizontal left textcolor rgb GREY reverse Left samplen 2
 set grid ytics linecolor rgb GREY linewidth 0.25
 set style line 1 linecolor rgb BLUE linewidth 2 pointtype 7 pointsize 0.4
 set style line 2 linecolor rgb ORANGE linewidth 2 pointtype 7 pointsize 0.4
