@@ -80,7 +80,9 @@ $(BUILD)/tests/preload/step_h: $(STEP_H)
 $(BUILD)/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) $(SLOW) -MF $(@:.o=.d) -c $< -o $@
-$(BUILD)/harness/%.o $(BUILD)/tests/%.o: SLOW := -O0 -g1
+SLOW_TESTS := -O0 -g1 -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
+$(BUILD)/harness/%.o: SLOW := -O0 -g1
+$(BUILD)/tests/%.o: SLOW := $(SLOW_TESTS)
 $(BUILD)/xray_view/%.o $(BUILD)/proc/%.o: SLOW := -g1
 $(BUILD)/xray_view/json.o $(BUILD)/bench/%.o: SLOW := -O1 -g1
 
@@ -88,7 +90,7 @@ $(BUILD)/xray_view/json.o $(BUILD)/bench/%.o: SLOW := -O1 -g1
 $(BUILD)/tests/support.hpp.gch: tests/support.hpp $(BUILD)/flags | doctest
 	@mkdir -p $(@D)
 	@echo '#include "$(CURDIR)/$<"' >$(@:.gch=)
-	$(COMPILE) -O0 -g1 -MF $(@:.hpp.gch=.d) -x c++-header $(@:.gch=) -o $@
+	$(COMPILE) $(SLOW_TESTS) -MF $(@:.hpp.gch=.d) -x c++-header $(@:.gch=) -o $@
 SUPPORTED := $(filter-out %/main.o,$(TEST_OBJECTS) $(HEAVY_OBJECTS))
 $(SUPPORTED): $(BUILD)/tests/support.hpp.gch
 $(SUPPORTED): SLOW += -include $(BUILD)/tests/support.hpp
