@@ -241,7 +241,7 @@ void Watcher::read_sockets(Server& server) {
         queued += one.queued;
     }
     const Clock::time_point now = Clock::now();
-    if (has_run_ || queued != queued_ || now - sockets_read_ > SOCKETS_STAY_FRESH) {
+    if (has_run_ || queued != queued_ || now - sockets_read_ > SOCKETS_STAY_FRESH || !has_all_sockets_of(server)) {
         int looks = 0;
         do sockets_ = proc::tcp_sockets();  // may lack one, when others end while the kernel lists them
         while (!has_all_sockets_of(server) && ++looks < 3);
