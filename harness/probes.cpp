@@ -267,10 +267,11 @@ Finding rests(const Program& program) {
         return std::any_of(all.begin(), all.end(), [](const proc::Process& one) { return proc::sleeps(one.pid); });
     };
     bool sleeping = false;
-    server.until([&] { return (sleeping = someone_sleeps()) || client.has_ended() || server.is_quiet(); });
+    bool quiet = false;
+    server.until([&] { return (sleeping = someone_sleeps()) || client.has_ended() || (quiet = server.is_quiet()); });
     if (sleeping && !client.has_ended()) return yes("it has answered, and sleeps while the client waits for the end");
     if (client.has_ended()) return no("the connection ended with the answer");
-    return server.is_quiet() ? no("it waits for the next client") : undecided(server, "the connection goes on");
+    return quiet ? no("it waits for the next client") : undecided(server, "the connection goes on");
 }
 
 Finding hangs_up(const Program& program) {
@@ -280,9 +281,9 @@ Finding hangs_up(const Program& program) {
     const Client& client = clients.front();
     std::vector<pid_t> holders;
     const auto is_kept = [&] { return server.is_quiet() && !(holders = server.holders_of(client)).empty(); };
-    server.until([&] { return client.has_ended() || is_kept(); });
+    const bool is_known = server.until([&] { return client.has_ended() || server.stays(is_kept); });
     if (client.has_ended()) return yes("the client has seen the end of the connection");
-    if (!server.stays(is_kept)) return undecided(server, "the connection goes on");
+    if (!is_known) return undecided(server, "the connection goes on");
     return no("the client is served, but pid " + to_string(holders.front()) + " still holds the connection");
 }
 
@@ -482,9 +483,9 @@ struct Silence {
           server(program.with("SLEEP", "0").with("TIMEOUT", seconds)),
           place(hold(server, clients).place) {}
 
-    /// Whether the client is let go within `patience` from now on.
+    /// Whether the client is let go within `patience` from now on, be it by a child that outlives the server.
     bool ends_within(std::chrono::milliseconds patience) {
-        const bool ends = server.until([this] { return clients.front().has_ended(); }, patience);
+        const bool ends = eventually([this] { return clients.front().has_ended(); }, patience);
         lasted = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
         return ends;
     }

@@ -249,7 +249,7 @@ bool Server::has_noticed_exits() const {
 }
 
 bool Server::is_quiet(std::size_t at_work) const {
-    return children().size() == at_work && has_noticed_exits() && is_ready();  // in this order
+    return children().size() == at_work && has_noticed_exits() && is_ready() && is_asleep();  // in this order
 }
 
 std::vector<pid_t> Server::holders_of(const Client& client) const {

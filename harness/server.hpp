@@ -71,8 +71,8 @@ public:
     /// Whether the SIGCHLD of each child that was seen to exit has been delivered: what else it makes of it, it is
     /// about to do, or has done.
     bool has_noticed_exits() const;
-    /// Whether all children but `at_work` have exited, the SIGCHLD of each has had its effect, and the server is ready
-    /// for the next client: for clients that are handled, nothing more will happen.
+    /// Whether all children but `at_work` have exited, the SIGCHLD of each has had its effect, the server is ready for
+    /// the next client and none of its threads runs: for clients that are handled, nothing more will happen.
     bool is_quiet(std::size_t at_work = 0) const;
 
     Place place_of(const Client& client) const;
