@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <iterator>
 #include <memory>
-#include <sstream>
 #include <string_view>
 
 namespace proc {
@@ -51,12 +50,15 @@ std::string line_of(const std::string& text, const std::string& key) {
     return text.substr(at, text.find('\n', at) - at);
 }
 
-/// The number that a word is; 0 when it is none.
-template <class Integer> Integer number(std::string_view word) {
+/// The number that `text` begins with, without a "0x".
+template <class Integer> std::optional<Integer> leading_number(std::string_view text, int base = 10) {
     Integer value = 0;
-    std::from_chars(word.data(), word.data() + word.size(), value);
-    return value;
+    const std::errc error = std::from_chars(text.data(), text.data() + text.size(), value, base).ec;
+    return error == std::errc() ? std::optional(value) : std::nullopt;
 }
+
+/// The number that a word is; 0 when it is none.
+template <class Integer> Integer number(std::string_view word) { return leading_number<Integer>(word).value_or(0); }
 
 /// The words of a line, which single blanks separate.
 std::vector<std::string_view> words_of(std::string_view line) {
@@ -88,14 +90,12 @@ bool has_children_files() {
 
 /// Whether `signal` is in a mask of /proc/PID/status.
 bool has_signal(const std::string& status, const char* mask, int signal) {
-    return (std::strtoull(line_of(status, mask).c_str(), nullptr, 16) >> (signal - 1) & 1) != 0;
+    return (leading_number<std::uint64_t>(line_of(status, mask), 16).value_or(0) >> (signal - 1) & 1) != 0;
 }
 
 /// The soft limit in a line of /proc/PID/limits.
 rlim_t limit_of(const std::string& limits, const char* name) {
-    rlim_t soft = RLIM_INFINITY;
-    if (!(std::istringstream(line_of(limits, name)) >> soft)) return RLIM_INFINITY;  // "unlimited"
-    return soft;
+    return leading_number<rlim_t>(line_of(limits, name)).value_or(RLIM_INFINITY);  // "unlimited"
 }
 
 /// The call that a process is in when it sleeps in this function of the kernel; the function where that says not
@@ -192,14 +192,16 @@ struct Call {
 /// The call that the process is blocked in, from /proc/PID/syscall (proc(5)).
 Call blocking_call(pid_t pid) {
     const std::string text = read_file(pid, "syscall");
-    std::istringstream line(text);
-    long number = -1;
+    const std::vector<std::string_view> words = words_of(text);
+    const long number = leading_number<long>(text).value_or(-1);
     Call call;
     if (text.empty()) call.name = call_behind(read_file(pid, "wchan"));
-    if (!(line >> number) || number < 0) return call;  // "running", or blocked outside a system call
-    line >> std::hex >> call.first >> call.second;
+    if (number < 0 || words.size() < 3) return call;  // "running", or blocked outside a system call
     const char* name = syscall_name(number);
     call.name = name ? name : "system call " + std::to_string(number);
+    const auto argument = [](std::string_view word) { return leading_number<std::uint64_t>(word.substr(2), 16); };
+    call.first = argument(words[1]).value_or(0);
+    call.second = argument(words[2]).value_or(0);
     return call;
 }
 
@@ -310,8 +312,8 @@ std::string run_count(pid_t pid) { return read_file(pid, "schedstat"); }
 
 std::vector<std::string> command_line(pid_t pid) {
     std::vector<std::string> words;
-    std::istringstream line(read_file(pid, "cmdline"));
-    for (std::string word; std::getline(line, word, '\0');) words.push_back(word);
+    const std::string text = read_file(pid, "cmdline");  // a NUL after each word
+    for (std::size_t at = 0; at < text.size(); at += words.back().size() + 1) words.emplace_back(text.c_str() + at);
     return words;
 }
 
@@ -333,9 +335,7 @@ Limits limits(pid_t pid) {
 }
 
 std::optional<uid_t> user_of(pid_t pid) {
-    uid_t real = 0;
-    if (!(std::istringstream(line_of(read_file(pid, "status"), "Uid:")) >> real)) return std::nullopt;
-    return real;
+    return leading_number<uid_t>(line_of(read_file(pid, "status"), "Uid:"));  // the real one comes first
 }
 
 std::size_t count_of_user(uid_t user) {
