@@ -108,7 +108,7 @@ $(BIN)xray: $(XRAY) $(filter $(BUILD)/proc/%,$(HARNESS))
 $(BUILD)/run_tests: $(TESTED) $(filter-out %/main.o,$(XRAY)) $(TEST_OBJECTS)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@ -lncursesw -lvterm
 
-$(BUILD)/run_heavy_tests: $(TESTED) $(BUILD)/tests/main.o $(HEAVY_OBJECTS)
+$(BUILD)/run_heavy_tests: $(TESTED) $(BUILD)/tests/main.o $(BUILD)/tests/support.o $(HEAVY_OBJECTS)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
 
 $(BUILD)/bench/measure: $(BENCH) $(HARNESS)
