@@ -49,10 +49,6 @@ $(addprefix $(BIN),$(STEPS)): $(BIN)step_%: $$(wildcard step_$$*_*/webserver3$$*
 $(BUILD)/static: $(BUILD)/flags
 	@if echo 'int main() {}' | $(CXX) $(SANITIZERS) -static -x c++ - -o $@.out 2>/dev/null; then echo -static; fi >$@; rm -f $@.out
 
-$(STEP_H): $(BUILD)/%.o: %.cpp $(BUILD)/flags
-	@mkdir -p $(@D)
-	$(COMPILE) -MF $(@:.o=.d) -c $< -o $@
-
 $(BIN)step_h: $(STEP_H) $(BUILD)/static
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) @$(BUILD)/static $(STEP_H) -o $@
 
@@ -76,15 +72,15 @@ $(BUILD)/tests/preload/step_h: $(STEP_H)
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
 
-# What tests waits more than it works: it is compiled fast rather than made fast. xray and proc are in a hurry.
+# step_h and what watches and tests wait more than they work: they are compiled fast rather than made fast.
 $(BUILD)/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) $(SLOW) -MF $(@:.o=.d) -c $< -o $@
+SLOW := -Og
 SLOW_TESTS := -O0 -g1 -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
 $(BUILD)/harness/%.o: SLOW := -O0 -g1
 $(BUILD)/tests/%.o: SLOW := $(SLOW_TESTS)
-$(BUILD)/xray_view/%.o $(BUILD)/proc/%.o: SLOW := -g1
-$(BUILD)/xray_view/json.o $(BUILD)/bench/%.o: SLOW := -O1 -g1
+$(BUILD)/proc/%.o $(BUILD)/xray_view/%.o $(BUILD)/bench/%.o: SLOW := -Og -g1
 
 # What all tests include is compiled once: half of their time.
 $(BUILD)/tests/support.hpp.gch: tests/support.hpp $(BUILD)/flags | doctest
