@@ -86,7 +86,7 @@ $(BUILD)/proc/%.o $(BUILD)/xray_view/%.o $(BUILD)/bench/%.o: SLOW := -Og -g1
 $(BUILD)/tests/support.hpp.gch: tests/support.hpp $(BUILD)/flags | doctest
 	@mkdir -p $(@D)
 	@echo '#include "$(CURDIR)/$<"' >$(@:.gch=)
-	$(COMPILE) $(SLOW_TESTS) -MF $(@:.hpp.gch=.d) -x c++-header $(@:.gch=) -o $@
+	$(COMPILE) $(SLOW_TESTS) -MF $@.d -x c++-header $(@:.gch=) -o $@
 SUPPORTED := $(filter-out %/main.o,$(TEST_OBJECTS) $(HEAVY_OBJECTS))
 $(SUPPORTED): $(BUILD)/tests/support.hpp.gch
 $(SUPPORTED): SLOW += -include $(BUILD)/tests/support.hpp
