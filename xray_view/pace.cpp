@@ -12,7 +12,7 @@ constexpr std::chrono::duration<double> MOST_SAVED{0.030};
 constexpr std::chrono::milliseconds LIVELY{200};  // how long more is expected to happen after something has
 constexpr std::chrono::milliseconds SHORTEST{1};
 constexpr std::chrono::milliseconds SHORTEST_AT_REST{5};
-constexpr std::chrono::milliseconds LONGEST{1000};
+constexpr std::chrono::milliseconds LONGEST{5000};
 
 std::chrono::duration<double> processor_time() {
     timespec used = {};

@@ -3,16 +3,16 @@
 
 #include "../support.hpp"
 
-TEST_CASE("xray takes less than 2% of a core at 200 processes") {
+TEST_CASE("xray takes less than 2% of a core at 500 processes") {
     Server server(built("step_c").with("SLEEP", "600"));
     INFO(server.describe());
     std::deque<Client> clients;
-    for (int i = 0; i < 200; ++i) clients.emplace_back(server.port()).ask();
-    CHECK_EVENTUALLY(server, server.children().size() == 200 && server.waits_in_accept());
+    for (int i = 0; i < 500; ++i) clients.emplace_back(server.port()).ask();
+    CHECK_EVENTUALLY(server, server.children().size() == 500 && server.waits_in_accept());
     Program xray = built("xray");
     xray.command.insert(xray.command.end(), {"--log", std::to_string(server.port())});
     Process log(xray);
-    CHECK(log.until([&] { return log.out().find("200 processes are below it") != std::string::npos; }));
+    CHECK(log.until([&] { return log.out().find("500 processes are below it") != std::string::npos; }));
     const auto used = [&] { return std::strtod(proc::run_count(log.pid()).c_str(), nullptr) / 1e9; };
     const auto start = std::chrono::steady_clock::now();
     const double before = used();
