@@ -249,12 +249,26 @@ std::vector<Process> children(pid_t pid) {
 }
 
 std::vector<Process> descendants(pid_t pid) {
-    std::vector<Process> found = children(pid);
-    for (std::size_t i = 0; i < found.size(); ++i) {
-        const std::vector<Process> below = children(found[i].pid);
-        found.insert(found.end(), below.begin(), below.end());
+    const auto has_ended = [](const Process& one) {
+        const std::optional<Process> now = one.is_zombie() ? std::nullopt : process(one.pid);
+        return !now || now->is_zombie();
+    };
+    const auto is_as_before = [](const Process& one, const Process& other) {
+        return one.pid == other.pid && one.is_zombie() == other.is_zombie();
+    };
+    std::vector<Process> before;
+    for (int look = 0;; ++look) {
+        std::vector<Process> found = children(pid);
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            const std::vector<Process> below = children(found[i].pid);
+            found.insert(found.end(), below.begin(), below.end());
+        }
+        // Who has ended may have handed its children to a process whose list had been read.
+        const bool is_whole = std::none_of(found.begin(), found.end(), has_ended) ||
+                              std::equal(found.begin(), found.end(), before.begin(), before.end(), is_as_before);
+        if (is_whole || look == 100) return found;
+        before = std::move(found);
     }
-    return found;
 }
 
 std::vector<pid_t> threads(pid_t pid) {

@@ -38,7 +38,7 @@ std::vector<Process> children(pid_t pid);
 /// "/proc/PID/task/TID/children"): it is read until two looks agree.
 std::vector<pid_t> child_pids(pid_t pid);
 
-/// `pid`'s children, their children, and so on, parents first.
+/// `pid`'s children, their children, and so on, parents first. Nobody is missed because its parent ends meanwhile.
 std::vector<Process> descendants(pid_t pid);
 
 /// The threads of the process by their ids (gettid(2)), of which the first is `pid` itself. To the kernel a thread is a

@@ -76,6 +76,30 @@ TEST_CASE("descendants come parents first") {
     CHECK(all[1].ppid == all[0].pid);
 }
 
+TEST_CASE("of descendants nobody is missed whose parent ends meanwhile") {
+    const pid_t reaper = fork_child([] {
+        int turns[2];
+        if (pipe(turns) == -1 || prctl(PR_SET_CHILD_SUBREAPER, 1) == -1) _exit(1);
+        if (fork() == 0) {
+            close(turns[1]);
+            for (char turn; read(turns[0], &turn, 1) == 1;) {
+                if (fork() != 0) _exit(0);  // a generation is one process
+            }
+            _exit(0);
+        }
+        for (int look = 0; look < 1000; ++look) {
+            if (write(turns[1], "", 1) != 1) _exit(1);
+            const std::vector<proc::Process> all = proc::descendants(getpid());
+            if (std::all_of(all.begin(), all.end(), [](const proc::Process& one) { return one.is_zombie(); })) _exit(2);
+            waitpid(-1, nullptr, 0);
+        }
+        _exit(0);
+    });
+    int status = 0;
+    waitpid(reaper, &status, 0);
+    CHECK(status == 0);
+}
+
 TEST_CASE("a call that waits for nothing but time is a sleep") {
     const auto child_in = [](auto call) {
         const pid_t pid = fork_child(call);
