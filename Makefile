@@ -10,6 +10,7 @@ PROGRAMS := $(ALL_STEPS) client3 $(if $(wildcard /proc/self/stat),diagnose)  # w
 BUILD := build$(if $(SANITIZE),/sanitized)
 BIN := $(if $(SANITIZE),$(BUILD)/)
 CXXFLAGS ?= -O2 -g
+FAST := $(if $(filter file,$(origin CXXFLAGS)),-Og -g1)  # to compile; whoever says CXXFLAGS means it everywhere
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(if $(WERROR),-Werror)
 SANITIZERS := $(if $(SANITIZE),-fsanitize=address -fsanitize=undefined -fno-sanitize=vptr -fno-sanitize-recover=all)
 COMPILE = $(CXX) -std=c++20 $(CPPFLAGS) $(CXXFLAGS) $(WARNINGS) $(SANITIZERS) -MMD -MP
@@ -75,19 +76,17 @@ $(BUILD)/tests/preload/step_h: $(STEP_H)
 # step_h and what watches and tests wait more than they work: they are compiled fast rather than made fast. The standard
 # library's headers are parsed once for all of them, with doctest and the harness once more for the tests (gcc's manual,
 # "Using Precompiled Headers"): a sixth of all the compiling.
-SLOW := -Og -g1
-$(BUILD)/tests/%: SLOW += -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
 $(BUILD)/%.o: INCLUDED := $(BUILD)/standard.hpp
 $(BUILD)/%.o: %.cpp $(BUILD)/standard.hpp.gch
 	@mkdir -p $(@D)
-	$(COMPILE) $(SLOW) -include $(INCLUDED) -MF $(@:.o=.d) -c $< -o $@
+	$(COMPILE) $(FAST) -Winvalid-pch -include $(INCLUDED) -MF $(@:.o=.d) -c $< -o $@
 $(BUILD)/standard.hpp: $(BUILD)/flags
 	@grep -hosx '#include <[a-z_]*>' proc/* harness/* step_h_wsgi/* xray_view/* | sort -u >$@
 $(BUILD)/tests/support.hpp: $(BUILD)/flags
 	@mkdir -p $(@D)
-	@echo '#include "$(CURDIR)/tests/support.hpp"' >$@
+	@echo '#include "$(if $(SANITIZE),../)../../tests/support.hpp"' >$@
 $(BUILD)/standard.hpp.gch $(BUILD)/tests/support.hpp.gch: %.gch: %
-	$(COMPILE) $(SLOW) -MF $@.d -x c++-header $< -o $@
+	$(COMPILE) $(FAST) -MF $@.d -x c++-header $< -o $@
 SUPPORTED := $(filter-out %/main.o,$(TEST_OBJECTS) $(HEAVY_OBJECTS))
 $(SUPPORTED): $(BUILD)/tests/support.hpp.gch
 $(SUPPORTED): INCLUDED := $(BUILD)/tests/support.hpp
@@ -131,7 +130,7 @@ $(BUILD)/fuzz_http: tests/fuzz/http.cpp step_h_wsgi/http.cpp step_h_wsgi/http.hp
 # Another compiler, or other flags: everything is built again.
 $(BUILD)/flags: always
 	@mkdir -p $(@D)
-	@echo '$(COMPILE) $(SLOW)' | cmp -s - $@ || echo '$(COMPILE) $(SLOW)' >$@
+	@echo '$(COMPILE) $(FAST)' | cmp -s - $@ || echo '$(COMPILE) $(FAST)' >$@
 
 doctest: header = doctest/doctest.h vterm.h
 ncurses: header = ncurses.h nlohmann/json.hpp
@@ -192,7 +191,8 @@ bench: $(MEASURED) step_g step_h  ## how fast, beside others, and what silent cl
 FIGURES := waits descriptors zombies held throughput
 plots: $(MEASURED) all  ## measure all that the pages show in pictures, and draw it: bench/figures
 	@command -v gnuplot >/dev/null || { echo 'gnuplot is missing: install it with `make deps_bench`' >&2; exit 1; }
-	@set -e; for name in $(FIGURES); do echo "measuring $$name"; $(BUILD)/bench/measure $$name >bench/figures/$$name.txt; done
+	@set -e; for name in $(FIGURES); do echo "measuring $$name"; $(BUILD)/bench/measure $$name >$(BUILD)/$$name.txt; \
+	  if [ -s $(BUILD)/$$name.txt ]; then mv $(BUILD)/$$name.txt bench/figures/; fi; done
 	gnuplot bench/plots.gp
 
 test_heavy: $(BUILD)/run_heavy_tests $(addprefix $(BIN),step_c step_h xray)  ## what takes a minute: a thousand clients, hundreds of megabytes, frameworks

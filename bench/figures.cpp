@@ -54,7 +54,7 @@ std::string in_words(const Spread& spread, int digits) {
 }
 
 harness::Program silent(const std::vector<std::string>& command) {
-    harness::Program program = {{"sh", "-c", "exec \"$@\" >/dev/null 2>&1", "sh"}, {}, {}, {}};
+    harness::Program program = {{"sh", "-c", "exec \"$@\" >/dev/null", "sh"}};
     program.command.insert(program.command.end(), command.begin(), command.end());
     return program;
 }

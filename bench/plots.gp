@@ -34,9 +34,9 @@ do for [chinese = 0:1] {
     set xlabel in("seconds since client3 was started", "client3 启动后的秒数") textcolor rgb GREY
     set ylabel in("zombies", "僵尸进程数") textcolor rgb GREY
     set logscale x; set xrange [0.001:*]; set yrange [0:140]
-    plot folder . "zombies.txt" index 0 using ($1 + 0.001):2 with steps linestyle 2 title "step_d", \
-         "" index 1 using ($1 + 0.001):2 with steps linestyle 1 title "step_f", \
-         "" index 2 using ($1 + 0.001):2 with steps linestyle 3 title "step_g"
+    plot folder . "zombies.txt" index 0 using ($1 > 0 ? $1 : 0.001):2 with steps linestyle 2 title "step_d", \
+         "" index 1 using ($1 > 0 ? $1 : 0.001):2 with steps linestyle 1 title "step_f", \
+         "" index 2 using ($1 > 0 ? $1 : 0.001):2 with steps linestyle 3 title "step_g"
     unset logscale x
 
     set output folder . "held" . end
@@ -44,8 +44,8 @@ do for [chinese = 0:1] {
     set ylabel in("milliseconds until an answer", "应答时间（毫秒）") textcolor rgb GREY
     set xrange [0:8200]; set yrange [0:*]
     plot folder . "held.txt" using 1:2:3:4 with yerrorlines linestyle 2 title "step_g", \
-         "" using 1:6:7:8 with yerrorlines linestyle 1 title in("exercise 8", "练习 8"), \
-         "" using 1:10:11:12 with yerrorlines linestyle 3 title "step_h"
+         "" using 1:5:6:7 with yerrorlines linestyle 1 title in("exercise 8", "练习 8"), \
+         "" using 1:8:9:10 with yerrorlines linestyle 3 title "step_h"
 
     set output folder . "throughput" . end
     set xlabel in("requests a second", "每秒请求数") textcolor rgb GREY
@@ -53,7 +53,7 @@ do for [chinese = 0:1] {
     set grid noytics xtics
     set xrange [0:*]; set yrange [*:*] reverse
     set lmargin 26
-    plot folder . "throughput.txt" using 2:0:(0):2:($0 - 0.35):($0 + 0.35):ytic(1) with boxxyerror linestyle 1 fill solid, \
+    plot folder . "throughput.txt" using 2:0:(0):2:($0 - 0.35):($0 + 0.35):ytic(1) with boxxyerror linestyle 1 fill solid 0.35, \
          "" using 2:0:3:4 with xerrorbars linecolor rgb GREY pointtype 0
     set grid ytics noxtics
     set key; set lmargin -1

@@ -58,40 +58,43 @@ private:
 };
 
 bool is_installed(const std::string& program) {
-    harness::Process search({{"sh", "-c", "command -v \"$0\"", program}, {}, {}, {}});
+    harness::Process search(harness::Program{{"sh", "-c", "command -v \"$0\"", program}});
     return search.until_ended() && search.fate() == "exited with 0";
 }
 
 /// How the servers of this project were linked here: "static" where that is possible.
 std::string linked() {
+    std::ifstream file("build/static");
     std::string option;
-    std::getline(std::ifstream("build/static") >> std::ws, option);
+    file >> option;
     return option.empty() ? "dynamic" : "static";
 }
 
-/// All that can be started; what cannot is said and left out.
+/// Ours, and those of others that are installed; who is not is named and left out. Throws std::exception when a server
+/// cannot be started.
 std::vector<Contestant> contestants(const std::string& site) {
     std::vector<Contestant> all;
-    const auto add = [&](const std::string& name, const harness::Program& program, const std::string& path = "/hello") {
-        try {
-            all.push_back({name, path, std::make_unique<harness::Server>(program)});
-        } catch (const std::exception& error) {
-            std::cerr << name << " is left out (make deps_bench installs what is missing): " << error.what() << '\n';
+    const auto add = [&](const std::string& name, const std::vector<std::string>& command,
+                         const char* path = "/hello") {
+        if (is_installed(command.front())) {
+            all.push_back({name, path, std::make_unique<harness::Server>(silent(command))});
+        } else {
+            std::cerr << name << " is left out: " << command.front() << " is not installed (make deps_bench does)\n";
         }
     };
     const std::string port[] = {free_port(), free_port(), free_port()};
-    add("floor, " + linked(), silent({"build/bench/floor"}));
-    add("step_g, " + linked(), silent({"./step_g"}));
+    add("floor, " + linked(), {"build/bench/floor"});
+    add("step_g, " + linked(), {"./step_g"});
     if (linked() == "static") {
-        add("floor, dynamic", silent({"build/bench/floor_dynamic"}));
-        add("step_g, dynamic", silent({"build/bench/step_g_dynamic"}));
+        add("floor, dynamic", {"build/bench/floor_dynamic"});
+        add("step_g, dynamic", {"build/bench/step_g_dynamic"});
     }
-    add("busybox httpd", silent({"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[0], "-h", site}));
-    add("mini_httpd", silent({"mini_httpd", "-D", "-h", "127.0.0.1", "-p", port[1], "-d", site, "-u", "root"}));
-    add("Python's ForkingTCPServer", silent({"python3", "bench/forking.py"}));
-    add("without fork", silent({"build/bench/floor", "iterative"}));
-    add("step_h, CGI", silent({"./step_h", "step_h_wsgi/hello.sh"}));
-    add("busybox httpd, CGI", silent({"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[2], "-h", site}),
+    add("busybox httpd", {"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[0], "-h", site});
+    add("mini_httpd", {"mini_httpd", "-D", "-h", "127.0.0.1", "-p", port[1], "-d", site, "-u", "root"});
+    add("Python's ForkingTCPServer", {"python3", "bench/forking.py"});
+    add("without fork", {"build/bench/floor", "iterative"});
+    add("step_h, CGI", {"./step_h", "step_h_wsgi/hello.sh"});
+    add("busybox httpd, CGI", {"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[2], "-h", site},
         "/cgi-bin/hello.sh");
     return all;
 }
@@ -105,16 +108,24 @@ double told(const std::string& text, const std::string& name) {
 
 /// Throws std::runtime_error when a request fails.
 double requests_per_second(const Contestant& one) {
-    harness::Process ab({{"ab", "-q", "-t", std::to_string(SECONDS), "-n", "1000000", "-c", std::to_string(AT_ONCE),
-                          "http://127.0.0.1:" + std::to_string(one.server->port()) + one.path},
-                         {},
-                         {},
-                         {}});
+    harness::Process ab(
+        harness::Program{{"ab", "-q", "-t", std::to_string(SECONDS), "-n", "1000000", "-c", std::to_string(AT_ONCE),
+                          "http://127.0.0.1:" + std::to_string(one.server->port()) + one.path}});
     ab.until_ended();
-    const std::string text = ab.out();
+    const std::string text = ab.out() + ab.err();
     const bool has_failed = told(text, "Failed requests") > 0 || text.find("Non-2xx responses") != std::string::npos;
-    if (has_failed) throw std::runtime_error(one.name + " failed:\n" + text);
+    if (has_failed) throw std::runtime_error("a request failed:\n" + text);
     return told(text, "Requests per second");
+}
+
+/// One more round. Who loses a request is out, with its reason.
+void measure(Contestant& one) {
+    try {
+        one.rates.push_back(requests_per_second(one));
+    } catch (const std::exception& error) {
+        std::cerr << one.name << " is left out: " << error.what() << '\n';
+        one.server = nullptr;
+    }
 }
 
 const Contestant* find(const std::vector<Contestant>& all, const std::string& name) {
@@ -163,9 +174,9 @@ void measure_throughput() {
     const Site site;
     std::vector<Contestant> all = contestants(site.path());
     for (int round = 0; round < ROUNDS; ++round) {
-        const auto measure = [](Contestant& one) { one.rates.push_back(requests_per_second(one)); };
         if (round % 2 == 0) std::for_each(all.begin(), all.end(), measure);
         else std::for_each(all.rbegin(), all.rend(), measure);  // nobody is always the one after somebody
+        std::erase_if(all, [](const Contestant& one) { return one.server == nullptr; });
     }
     print_heading("requests a second (ab -c " + std::to_string(AT_ONCE) + "), median, least and most of " +
                   std::to_string(ROUNDS) + " rounds of " + std::to_string(SECONDS) + " s each");

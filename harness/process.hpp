@@ -26,12 +26,12 @@ constexpr std::chrono::milliseconds PATIENCE = std::chrono::seconds(30);
 /// What to start, and under which conditions.
 struct Program {
     std::vector<std::string> command;  ///< program and arguments; looked up in PATH as a shell would
-    std::map<std::string, std::string> environment;  ///< added to ours, of which the servers' settings are dropped
-    std::optional<rlim_t> max_descriptors;  ///< RLIMIT_NOFILE
+    std::map<std::string, std::string> environment = {};  ///< added to ours, of which the servers' settings are dropped
+    std::optional<rlim_t> max_descriptors = {};  ///< RLIMIT_NOFILE
     /// RLIMIT_NPROC, for this program alone. It counts the processes of a user, and root is exempt (getrlimit(2)): root
     /// becomes an unused user first; a user enters a user namespace, which has its own count since Linux 5.14; where
     /// neither can be had, what the user runs already is added to the limit.
-    std::optional<rlim_t> max_processes;
+    std::optional<rlim_t> max_processes = {};
     /// Not ours, and able to do anything: it may not have more than 128 processes at once, counted as above; where what
     /// the user runs counts as well, 1024 more.
     bool is_foreign = false;

@@ -42,7 +42,7 @@ TEST_CASE("the evidence is what was seen") {
 }
 
 TEST_CASE("a child that goes on after its work is no other answer, but is told") {
-    const Program goes_on = {{"python3", "tests/fixtures/misfit.py", "its children go on"}, {}, {}, {}};
+    const Program goes_on = {{"python3", "tests/fixtures/misfit.py", "its children go on"}};
     const Finding finding = try_on(goes_on, "child lets go");
     CHECK(finding == yes);
     CHECK(finding.evidence ==
@@ -51,7 +51,7 @@ TEST_CASE("a child that goes on after its work is no other answer, but is told")
 }
 
 TEST_CASE("a server that never rests is told soon, and so") {
-    Server server(Program{{"python3", "tests/fixtures/misfit.py", "never rests"}, {}, {}, {}});
+    Server server(Program{{"python3", "tests/fixtures/misfit.py", "never rests"}});
     Client client(server.port());
     client.ask();
     CHECK_FALSE(server.until([] { return false; }));
@@ -69,7 +69,7 @@ TEST_CASE("the rule that is told is the one behind this no") {
 }
 
 TEST_CASE("a server that cannot be started leaves a behaviour undecided, and says why in one line") {
-    const Finding finding = try_on({{"./no_such_server"}, {}, {}, {}}, "answers");
+    const Finding finding = try_on({{"./no_such_server"}}, "answers");
     CHECK(finding == undecided);
     CHECK(finding.evidence == "cannot start ./no_such_server: No such file or directory");
 }

@@ -6,9 +6,7 @@
 
 namespace {
 
-Program shell(const std::string& script, const std::string& argument = "") {
-    return {{"sh", "-c", script, argument}, {}, {}, {}};
-}
+Program shell(const std::string& script, const std::string& argument = "") { return {{"sh", "-c", script, argument}}; }
 
 bool exists(pid_t pid) { return proc::process(pid).has_value(); }
 
@@ -24,8 +22,7 @@ TEST_CASE("a server below a shell is found by its listening socket") {
 }
 
 TEST_CASE("a program that is not there is an error") {
-    CHECK_THROWS_WITH(Server({{"./no_such_server"}, {}, {}, {}}),
-                      "cannot start ./no_such_server: No such file or directory");
+    CHECK_THROWS_WITH(Server({{"./no_such_server"}}), "cannot start ./no_such_server: No such file or directory");
 }
 
 TEST_CASE("a server that ends before it listens is an error, with its last words") {

@@ -12,7 +12,7 @@
 
 namespace {
 
-Program shell(const std::string& script) { return {{"sh", "-c", script}, {}, {}, {}}; }
+Program shell(const std::string& script) { return {{"sh", "-c", script}}; }
 
 bool kernel_is_older_than(long major, long minor) {
     utsname name = {};

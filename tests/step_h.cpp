@@ -144,7 +144,7 @@ TEST_CASE("curl's requests are answered") {
     const std::string url = "http://localhost:" + std::to_string(server.port());
     const auto curl = [](std::vector<std::string> arguments) {
         arguments.insert(arguments.begin(), {"curl", "--silent", "--show-error", "--max-time", "20", "--noproxy", "*"});
-        return Ended(Program{arguments, {}, {}, {}});
+        return Ended(Program{arguments});
     };
     CHECK(curl({url + "/a"}).out == "GET /a\n");
     CHECK(curl({"-d", "a=b", url + "/a%20b"}).out == "POST /a b application/x-www-form-urlencoded\na=b");

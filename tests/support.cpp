@@ -9,9 +9,7 @@ Program built(const std::string& name) {
     return {{folder("BIN", "./") + name}, {{"ASAN_OPTIONS", "detect_leaks=0"}}, {}, {}};
 }
 
-Program fixture(const std::string& name) {
-    return {{folder("BUILD", "build/") + "tests/fixtures/" + name}, {}, {}, {}};
-}
+Program fixture(const std::string& name) { return {{folder("BUILD", "build/") + "tests/fixtures/" + name}}; }
 
 std::vector<Program> all_steps() {
     std::vector<Program> all;

@@ -315,12 +315,12 @@ TEST_CASE("a server is found by port, pid and name; a port that nobody listens o
 }
 
 TEST_CASE("a process was started as its first word or, being a script, as its second") {
-    Process process({{"sh", "-c", "sleep 600; true", "third"}, {}, {}, {}});
+    Process process({{"sh", "-c", "sleep 600; true", "third"}});
     CHECK(process.until([&] { return proc::command_line(process.pid()).size() == 4; }));
     CHECK(xray::is_started_as(process.pid(), "sh"));
     CHECK(xray::is_started_as(process.pid(), "-c"));
     CHECK_FALSE(xray::is_started_as(process.pid(), "third"));
-    Process in_folder({{"/bin/sh", "-c", "sleep 600; true"}, {}, {}, {}});
+    Process in_folder({{"/bin/sh", "-c", "sleep 600; true"}});
     CHECK(in_folder.until([&] { return xray::is_started_as(in_folder.pid(), "sh"); }));
 }
 

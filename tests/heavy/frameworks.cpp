@@ -10,7 +10,7 @@ namespace {
 
 /// Whether Python has this module. When it does not, that is told.
 bool has_module(const std::string& module) {
-    const Ended importing(Program{{python(), "-c", "import " + module}, {}, {}, {}});
+    const Ended importing(Program{{python(), "-c", "import " + module}});
     if (importing.fate == "exited with 0") return true;
     std::cout << "left out: the test of step_h with " << module << ", which is not installed (make deps_wsgi)"
               << std::endl;
@@ -20,7 +20,7 @@ bool has_module(const std::string& module) {
 std::string run_curl(const Server& server, std::vector<std::string> arguments, const std::string& target) {
     arguments.insert(arguments.begin(), {"curl", "--silent", "--show-error", "--max-time", "30", "--noproxy", "*"});
     arguments.push_back("http://localhost:" + std::to_string(server.port()) + target);
-    const Ended curl(Program{arguments, {}, {}, {}});
+    const Ended curl(Program{arguments});
     CHECK_MESSAGE(curl.fate == "exited with 0", curl.err);
     return curl.out;
 }

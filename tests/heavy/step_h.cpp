@@ -26,7 +26,7 @@ struct Watched {
     Watched(Server& server, std::vector<std::string> arguments, const std::string& target) {
         arguments.insert(arguments.begin(), {"curl", "--silent", "--show-error", "--noproxy", "*"});
         arguments.push_back("http://localhost:" + std::to_string(server.port()) + target);
-        Process curl(Program{arguments, {}, {}, {}});
+        Process curl(Program{arguments});
         const auto begin = std::chrono::steady_clock::now();
         CHECK(curl.until([&] {
             server_memory = std::max(server_memory, peak_memory(server.acceptor()));
