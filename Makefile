@@ -76,16 +76,16 @@ $(BUILD)/tests/preload/step_h: $(STEP_H)
 # step_h and what watches and tests wait more than they work: they are compiled fast rather than made fast. The standard
 # library's headers are parsed once for all of them, with doctest and the harness once more for the tests (gcc's manual,
 # "Using Precompiled Headers"): a sixth of all the compiling.
-$(BUILD)/%.o: INCLUDED := $(BUILD)/standard.hpp
-$(BUILD)/%.o: %.cpp $(BUILD)/standard.hpp.gch
+$(BUILD)/%.o: INCLUDED := $(BUILD)/standard.h
+$(BUILD)/%.o: %.cpp $(BUILD)/standard.h.gch
 	@mkdir -p $(@D)
 	$(COMPILE) $(FAST) -Winvalid-pch -include $(INCLUDED) -MF $(@:.o=.d) -c $< -o $@
-$(BUILD)/standard.hpp: $(BUILD)/flags
+$(BUILD)/standard.h: $(BUILD)/flags
 	@grep -hosx '#include <[a-z_]*>' proc/* harness/* step_h_wsgi/* xray_view/* | sort -u >$@
 $(BUILD)/tests/support.hpp: $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo '#include "$(if $(SANITIZE),../)../../tests/support.hpp"' >$@
-$(BUILD)/standard.hpp.gch $(BUILD)/tests/support.hpp.gch: %.gch: %
+$(BUILD)/standard.h.gch $(BUILD)/tests/support.hpp.gch: %.gch: %
 	$(COMPILE) $(FAST) -MF $@.d -x c++-header $< -o $@
 SUPPORTED := $(filter-out %/main.o,$(TEST_OBJECTS) $(HEAVY_OBJECTS))
 $(SUPPORTED): $(BUILD)/tests/support.hpp.gch
