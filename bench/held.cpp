@@ -17,7 +17,7 @@
 namespace bench {
 namespace {
 
-constexpr int ROUNDS = 3;
+constexpr int ROUNDS = 5;
 constexpr int ANSWERS = 300;  // of which the median is taken
 constexpr std::size_t HELD[] = {0, 1000, 4000, 8000};
 
