@@ -21,7 +21,7 @@ Spread spread_of(std::vector<double> values);
 /// "0.93 (0.91 to 0.94)", with so many digits after the point.
 std::string in_words(const Spread& spread, int digits);
 
-/// The program, started so that what it prints goes nowhere and costs nothing.
+/// The program, started so that what it writes to stdout goes nowhere and costs nothing.
 harness::Program silent(const std::vector<std::string>& command);
 
 /// Writes the first lines of a table: what it is, and on which machine, when. Each begins with '#'.

@@ -70,16 +70,20 @@ std::string linked() {
     return option.empty() ? "dynamic" : "static";
 }
 
-/// Ours, and those of others that are installed; who is not is named and left out. Throws std::exception when a server
-/// cannot be started.
+/// Ours, and those of others that can be started here; who cannot is named and left out. Throws std::exception when one
+/// of ours cannot be started.
 std::vector<Contestant> contestants(const std::string& site) {
+    using Command = std::vector<std::string>;
     std::vector<Contestant> all;
-    const auto add = [&](const std::string& name, const std::vector<std::string>& command,
-                         const char* path = "/hello") {
-        if (is_installed(command.front())) {
-            all.push_back({name, path, std::make_unique<harness::Server>(silent(command))});
-        } else {
-            std::cerr << name << " is left out: " << command.front() << " is not installed (make deps_bench does)\n";
+    const auto add = [&](const std::string& name, const Command& command, const char* path = "/hello") {
+        all.push_back({name, path, std::make_unique<harness::Server>(silent(command))});
+    };
+    const auto add_other = [&](const std::string& name, const Command& command, const char* path = "/hello") {
+        try {
+            if (is_installed(command.front())) add(name, command, path);
+            else throw std::runtime_error(command.front() + " is not installed (make deps_bench does)");
+        } catch (const std::exception& error) {
+            std::cerr << name << " is left out: " << error.what() << '\n';
         }
     };
     const std::string port[] = {free_port(), free_port(), free_port()};
@@ -89,13 +93,13 @@ std::vector<Contestant> contestants(const std::string& site) {
         add("floor, dynamic", {"build/bench/floor_dynamic"});
         add("step_g, dynamic", {"build/bench/step_g_dynamic"});
     }
-    add("busybox httpd", {"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[0], "-h", site});
-    add("mini_httpd", {"mini_httpd", "-D", "-h", "127.0.0.1", "-p", port[1], "-d", site, "-u", "root"});
-    add("Python's ForkingTCPServer", {"python3", "bench/forking.py"});
+    add_other("busybox httpd", {"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[0], "-h", site});
+    add_other("mini_httpd", {"mini_httpd", "-D", "-h", "127.0.0.1", "-p", port[1], "-d", site, "-u", "root"});
+    add_other("Python's ForkingTCPServer", {"python3", "bench/forking.py"});
     add("without fork", {"build/bench/floor", "iterative"});
     add("step_h, CGI", {"./step_h", "step_h_wsgi/hello.sh"});
-    add("busybox httpd, CGI", {"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[2], "-h", site},
-        "/cgi-bin/hello.sh");
+    add_other("busybox httpd, CGI", {"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[2], "-h", site},
+              "/cgi-bin/hello.sh");
     return all;
 }
 
