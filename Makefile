@@ -17,16 +17,16 @@ COMPILE = $(CXX) -std=c++20 $(CPPFLAGS) $(CXXFLAGS) $(WARNINGS) $(SANITIZERS) -M
 
 TEST_FILES := $(wildcard tests/*.cpp)
 STEP_H := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard step_h_wsgi/*.cpp))
-XRAY := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard xray_view/*.cpp))
-HARNESS := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out %/diagnose.cpp,$(wildcard proc/*.cpp harness/*.cpp)))
+XRAY := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tools/xray/*.cpp))
+HARNESS := $(patsubst %.cpp,$(BUILD)/%.o,$(filter-out %/main.cpp,$(wildcard tools/proc/*.cpp tools/harness/*.cpp tools/diagnose/*.cpp)))
 TESTED := $(HARNESS) $(filter-out %/webserver3h.o,$(STEP_H))
 TEST_OBJECTS := $(TEST_FILES:%.cpp=$(BUILD)/%.o)
-BENCH := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard bench/*.cpp))
+BENCH := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tools/bench/*.cpp))
 HEAVY_OBJECTS := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/heavy/*.cpp))
 FIXTURES := $(addprefix $(BUILD)/,$(basename $(wildcard tests/fixtures/*.c tests/fixtures/*.cpp)))
 FAULTS := $(patsubst %.cpp,$(BUILD)/%.so,$(wildcard tests/preload/*.cpp)) $(BUILD)/tests/preload/step_h
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
-SOURCES := $(wildcard */*.hpp */*.cpp tests/*/*.cpp exercises/*/*.cpp)
+SOURCES := $(wildcard */*.hpp */*.cpp tools/*/*.hpp tools/*/*.cpp tests/*/*.cpp exercises/*/*.cpp)
 EXERCISES := $(addprefix exercise_,$(shell seq 12))
 EXERCISE_PROGRAMS := $(patsubst %/server.cpp,$(BUILD)/%,$(wildcard exercises/*/server.cpp))
 
@@ -81,7 +81,7 @@ $(BUILD)/%.o: %.cpp $(BUILD)/standard.h.gch
 	@mkdir -p $(@D)
 	$(COMPILE) $(FAST) -Winvalid-pch -include $(INCLUDED) -MF $(@:.o=.d) -c $< -o $@
 $(BUILD)/standard.h: $(BUILD)/flags
-	@grep -hosx '#include <[a-z_]*>' proc/* harness/* step_h_wsgi/* xray_view/* | sort -u >$@
+	@grep -hosx '#include <[a-z_]*>' step_h_wsgi/* tools/[dhpx]*/* | sort -u >$@
 $(BUILD)/tests/support.hpp: $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo '#include "$(if $(SANITIZE),../)../../tests/support.hpp"' >$@
@@ -92,13 +92,13 @@ $(SUPPORTED): $(BUILD)/tests/support.hpp.gch
 $(SUPPORTED): INCLUDED := $(BUILD)/tests/support.hpp
 
 $(TEST_OBJECTS) $(HEAVY_OBJECTS) $(BUILD)/tests/support.hpp.gch: | doctest
-$(filter $(BUILD)/xray_view/%,$(XRAY)): | ncurses
+$(filter $(BUILD)/tools/xray/%,$(XRAY)): | ncurses
 
-$(BIN)diagnose: $(BUILD)/harness/diagnose.o $(HARNESS)
+$(BIN)diagnose: $(BUILD)/tools/diagnose/main.o $(HARNESS)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
 
 xray:  ## see a running server from the inside: ./xray 8888
-$(BIN)xray: $(XRAY) $(filter $(BUILD)/proc/%,$(HARNESS))
+$(BIN)xray: $(XRAY) $(filter $(BUILD)/tools/proc/%,$(HARNESS))
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@ -lncursesw
 
 $(BUILD)/run_tests: $(TESTED) $(filter-out %/main.o,$(XRAY)) $(TEST_OBJECTS)
@@ -107,18 +107,18 @@ $(BUILD)/run_tests: $(TESTED) $(filter-out %/main.o,$(XRAY)) $(TEST_OBJECTS)
 $(BUILD)/run_heavy_tests: $(TESTED) $(BUILD)/tests/main.o $(BUILD)/tests/support.o $(HEAVY_OBJECTS)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
 
-$(BUILD)/bench/measure: $(BENCH) $(HARNESS)
+$(BUILD)/tools/bench/measure: $(BENCH) $(HARNESS)
 	$(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $^ -o $@
-$(BUILD)/bench/floor: bench/floor.c $(BUILD)/static
+$(BUILD)/tools/bench/floor: tools/bench/floor.c $(BUILD)/static
 	@mkdir -p $(@D)
 	$(CC) -O2 -Wall -Wextra @$(BUILD)/static $< -o $@
-$(BUILD)/bench/floor_dynamic: bench/floor.c
+$(BUILD)/tools/bench/floor_dynamic: tools/bench/floor.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -Wall -Wextra $< -o $@
-$(BUILD)/bench/step_g_dynamic: step_g_waitpid/webserver3g.cpp $(BUILD)/flags
+$(BUILD)/tools/bench/step_g_dynamic: step_g_waitpid/webserver3g.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -MF $@.d $< -o $@
-$(BUILD)/bench/no_handler: exercises/solutions/08_no_handler.cpp $(BUILD)/static
+$(BUILD)/tools/bench/no_handler: exercises/solutions/08_no_handler.cpp $(BUILD)/static
 	@mkdir -p $(@D)
 	$(COMPILE) @$(BUILD)/static -MF $@.d $< -o $@
 
@@ -183,17 +183,17 @@ test_exercises: diagnose $(filter-out %/webserver3h.o,$(STEP_H))  ## test the ex
 soak: test  ## repeat the tests, and diagnose on each step, under load (ROUNDS=200; without: until interrupted)
 	@sh tests/soak.sh $(ROUNDS)
 
-MEASURED := $(addprefix $(BUILD)/bench/,measure floor floor_dynamic step_g_dynamic no_handler)
+MEASURED := $(addprefix $(BUILD)/tools/bench/,measure floor floor_dynamic step_g_dynamic no_handler)
 bench: $(MEASURED) step_g step_h  ## how fast, beside others, and what silent clients cost (needs make deps_bench)
-	@$(BUILD)/bench/measure throughput
-	@$(BUILD)/bench/measure held
+	@$(BUILD)/tools/bench/measure throughput
+	@$(BUILD)/tools/bench/measure held
 
 FIGURES := waits descriptors zombies held throughput
-plots: $(MEASURED) all  ## measure all that the pages show in pictures, and draw it: bench/figures
+plots: $(MEASURED) all  ## measure all that the pages show in pictures, and draw it: tools/bench/figures
 	@command -v gnuplot >/dev/null || { echo 'gnuplot is missing: install it with `make deps_bench`' >&2; exit 1; }
-	@set -e; for name in $(FIGURES); do echo "measuring $$name"; $(BUILD)/bench/measure $$name >$(BUILD)/$$name.txt; \
-	  if [ -s $(BUILD)/$$name.txt ]; then mv $(BUILD)/$$name.txt bench/figures/; fi; done
-	gnuplot bench/plots.gp
+	@set -e; for name in $(FIGURES); do echo "measuring $$name"; $(BUILD)/tools/bench/measure $$name >$(BUILD)/$$name.txt; \
+	  if [ -s $(BUILD)/$$name.txt ]; then mv $(BUILD)/$$name.txt tools/bench/figures/; fi; done
+	gnuplot tools/bench/plots.gp
 
 test_heavy: $(BUILD)/run_heavy_tests $(addprefix $(BIN),step_c step_h xray)  ## what takes a minute: a thousand clients, hundreds of megabytes, frameworks
 	@BIN=$(BIN) BUILD=$(BUILD) PYTHON=$(PYTHON) $(BUILD)/run_heavy_tests --no-version
@@ -289,8 +289,8 @@ lint:  ## check the layout, and the code with clang-tidy
 	printf '%s\n' $(filter %.cpp,$(SOURCES)) | xargs -P $$(getconf _NPROCESSORS_ONLN) -I{} \
 	  clang-tidy --quiet {} -- -std=c++20 -Wno-unused-command-line-argument 2>/dev/null
 
-recordings: all xray  ## record a session per lesson in recordings/ (tmux and asciinema do it)
-	recordings/record
+recordings: all xray  ## record a session per lesson in tools/xray/recordings/ (tmux and asciinema do it)
+	tools/xray/recordings/record
 
 clean:  ## remove everything that was built
 	rm -rf build $(PROGRAMS) xray
@@ -298,4 +298,4 @@ clean:  ## remove everything that was built
 help:  ## show this
 	@awk -F ':.*## *' '/^[a-z_ ]+:.*##/ { count = split($$1, names, " "); printf "make %-14s %s\n", names[count], $$2 }' Makefile
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(wildcard $(addprefix $(BUILD)/,*.d */*.d */*/*.d))

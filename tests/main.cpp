@@ -2,7 +2,7 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
-#include "../harness/process.hpp"
+#include "../tools/harness/process.hpp"
 
 int main(int argc, char* argv[]) {
     return harness::guarded([=] { return doctest::Context(argc, argv).run(); });

@@ -1,4 +1,4 @@
-// proc/: what the kernel says, held against processes and sockets whose state is known.
+// tools/proc: what the kernel says, held against processes and sockets whose state is known.
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -7,7 +7,7 @@
 
 #include <thread>
 
-#include "../proc/pidfd.hpp"
+#include "../tools/proc/pidfd.hpp"
 #include "support.hpp"
 
 namespace {

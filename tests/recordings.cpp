@@ -41,7 +41,7 @@ TEST_CASE("each step has its recording, which shows its lesson and nothing of th
         {"step_g", "128 of 128 connections made"},
     };
     for (const auto& [step, lesson] : lessons) {
-        const std::string path = "recordings/" + step + ".cast";
+        const std::string path = "tools/xray/recordings/" + step + ".cast";
         const std::string shown = shown_by(path);
         const bool is_taught = shown.find(lesson) != std::string::npos;
         CHECK_MESSAGE(is_taught, path);

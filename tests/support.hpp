@@ -17,12 +17,12 @@
 #include <string>
 #include <vector>
 
-#include "../harness/behaviours.hpp"
-#include "../harness/client.hpp"
-#include "../harness/process.hpp"
-#include "../harness/server.hpp"
-#include "../proc/process.hpp"
-#include "../proc/tcp.hpp"
+#include "../tools/diagnose/behaviours.hpp"
+#include "../tools/harness/client.hpp"
+#include "../tools/harness/process.hpp"
+#include "../tools/harness/server.hpp"
+#include "../tools/proc/process.hpp"
+#include "../tools/proc/tcp.hpp"
 
 using namespace harness;
 

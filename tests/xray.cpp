@@ -3,10 +3,10 @@
 
 #include <sstream>
 
-#include "../proc/pidfd.hpp"
-#include "../xray_view/lessons.hpp"
-#include "../xray_view/picture.hpp"
-#include "../xray_view/watcher.hpp"
+#include "../tools/proc/pidfd.hpp"
+#include "../tools/xray/lessons.hpp"
+#include "../tools/xray/picture.hpp"
+#include "../tools/xray/watcher.hpp"
 #include "json.hpp"
 #include "terminal.hpp"
 

@@ -20,7 +20,7 @@ SOURCES = {
     "sh": ("*.sh",),
     "dockerfile": ("Dockerfile",),
     "yaml": ("*.yml",),
-    "text": ("bench/figures/*.txt",),  # what was measured
+    "text": ("tools/bench/figures/*.txt",),  # what was measured
 }
 SAME_IN_BOTH = KINDS - {"mermaid"}  # the words in a picture are translated
 

@@ -271,7 +271,7 @@ def apply(diff, folder, page_folder):
 def copy_of_repository(folder):
     """The sources, the programs, and the objects that they are made of."""
     skipped = shutil.ignore_patterns(".git", "__pycache__", "logs.*")
-    built = {"flags", "static", "standard.h", "standard.h.gch", "harness", "proc", "step_h_wsgi", "xray_view"}
+    built = {"flags", "static", "standard.h", "standard.h.gch", "tools", "step_h_wsgi"}
 
     def ignore(directory, names):
         if Path(directory) == ROOT / "build":

@@ -9,8 +9,8 @@
 #include <system_error>
 
 #include "../proc/process.hpp"
-#include "client.hpp"
-#include "server.hpp"
+#include "../harness/client.hpp"
+#include "../harness/server.hpp"
 
 namespace harness {
 namespace {

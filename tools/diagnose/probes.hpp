@@ -5,7 +5,7 @@
 #include <iosfwd>
 #include <string>
 
-#include "process.hpp"
+#include "../harness/process.hpp"
 
 namespace harness {
 

@@ -23,7 +23,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "../net/socket.hpp"
+#include "../../net/socket.hpp"
 #include "../proc/process.hpp"
 
 namespace harness {

@@ -136,7 +136,7 @@ void measure_held() {
     const harness::Program patient_step_h =
         silent({"./step_h", "step_h_wsgi/hello.sh"}).with("MAX_CLIENTS", "20000").with("TIMEOUT", "600");
     std::vector<Contestant> all = {{"step_g", silent({"./step_g"})},
-                                   {"exercise 8", silent({"build/bench/no_handler"})},
+                                   {"exercise 8", silent({"build/tools/bench/no_handler"})},
                                    {"step_h", patient_step_h}};
     for (int round = 0; round < ROUNDS; ++round) {
         for (Contestant& one : all) measure(one);

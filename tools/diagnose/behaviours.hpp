@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "probes.hpp"
-#include "process.hpp"
+#include "../harness/process.hpp"
 
 namespace harness {
 

@@ -32,7 +32,7 @@ sockets, its accept queue, SIGCHLD, zombies and limits, and what they mean. q or
   PID          otherwise the pid of a server, or of what hides what it does
   --name NAME  the server whose program, or script, is called so
   --once       print one picture and exit: 0, or 1 when nothing listens there
-  --json       the same as a JSON object (xray_view/README.md)
+  --json       the same as a JSON object (tools/xray/README.md)
   --log        print a line for each change, with the seconds since the start
   --help       print this
 

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "behaviours.hpp"
-#include "process.hpp"
-#include "server.hpp"
+#include "../harness/process.hpp"
+#include "../harness/server.hpp"
 
 namespace {
 

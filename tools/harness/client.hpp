@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "../net/socket.hpp"
+#include "../../net/socket.hpp"
 
 namespace harness {
 

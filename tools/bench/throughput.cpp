@@ -87,16 +87,16 @@ std::vector<Contestant> contestants(const std::string& site) {
         }
     };
     const std::string port[] = {free_port(), free_port(), free_port()};
-    add("floor, " + linked(), {"build/bench/floor"});
+    add("floor, " + linked(), {"build/tools/bench/floor"});
     add("step_g, " + linked(), {"./step_g"});
     if (linked() == "static") {
-        add("floor, dynamic", {"build/bench/floor_dynamic"});
-        add("step_g, dynamic", {"build/bench/step_g_dynamic"});
+        add("floor, dynamic", {"build/tools/bench/floor_dynamic"});
+        add("step_g, dynamic", {"build/tools/bench/step_g_dynamic"});
     }
     add_other("busybox httpd", {"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[0], "-h", site});
     add_other("mini_httpd", {"mini_httpd", "-D", "-h", "127.0.0.1", "-p", port[1], "-d", site, "-u", "root"});
     add_other("Python's ForkingTCPServer", {"python3", "bench/forking.py"});
-    add("without fork", {"build/bench/floor", "iterative"});
+    add("without fork", {"build/tools/bench/floor", "iterative"});
     add("step_h, CGI", {"./step_h", "step_h_wsgi/hello.sh"});
     add_other("busybox httpd, CGI", {"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[2], "-h", site},
               "/cgi-bin/hello.sh");

@@ -1,5 +1,5 @@
-# Draws the measurements in bench/figures, in English and in Chinese, in colours that can be read on white and on black.
-folder = "bench/figures/"
+# Draws the measurements in tools/bench/figures, in English and in Chinese, in colours that can be read on white and on black.
+folder = "tools/bench/figures/"
 GREY = "#7d8590"; BLUE = "#3b82f6"; ORANGE = "#d97706"; GREEN = "#16a34a"
 
 set border 3 linecolor rgb GREY
