@@ -27,9 +27,9 @@ TEST_CASE("diagnose: a line for each behaviour, and the step in the last one") {
     CHECK(said.err == "");
     CHECK(count_in(said.out, "\n") == behaviours().size() + 1);
     CHECK(said.out.starts_with("answers             yes   200 OK and the page\n"));
-    CHECK(
-        said.out.find("\nreaps many          no    16 children exited together, 15 are zombies: SIGCHLD is not queued, "
-                      "one wait() collects one child\n") != std::string::npos);
+    CHECK(said.out.find(
+              "\nreaps many          no    16 children exited together, 15 are zombies: SIGCHLD is not queued, one "
+              "wait() collects one child\n") != std::string::npos);
     CHECK(last_line(said.out) == "behaves like step_f\n");
 }
 
@@ -63,12 +63,11 @@ TEST_CASE("diagnose --json: one object") {
     CHECK(said.out ==
           "{\"command\": [\"" + step('g') +
               "\"],\n \"behaviours\": [\n"
-              "  {\"name\": \"child lets go\", \"description\": \"a child holds no copy of the listening "
-              "socket\", \"answer\": \"yes\", \"evidence\": \"its child, at work, has no copy of the "
-              "listening socket\", \"explanation\": \"fork copies all descriptors, and the socket listens "
-              "until the last one is closed\"}],\n \"recognised\": true,\n \"steps\": [\"step_c\", \"step_d\", "
-              "\"step_e\", \"step_f\", \"step_g\", \"step_h\"],\n \"nearest\": \"step_c\",\n "
-              "\"differences\": []}\n");
+              "  {\"name\": \"child lets go\", \"description\": \"a child holds no copy of the listening socket\", "
+              "\"answer\": \"yes\", \"evidence\": \"its child, at work, has no copy of the listening socket\", "
+              "\"explanation\": \"fork copies all descriptors, and the socket listens until the last one is "
+              "closed\"}],\n \"recognised\": true,\n \"steps\": [\"step_c\", \"step_d\", \"step_e\", \"step_f\", "
+              "\"step_g\", \"step_h\"],\n \"nearest\": \"step_c\",\n \"differences\": []}\n");
 }
 
 TEST_CASE("diagnose --json: what is not text is text in the end") {

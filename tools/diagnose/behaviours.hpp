@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "probes.hpp"
 #include "../harness/process.hpp"
+#include "probes.hpp"
 
 namespace harness {
 

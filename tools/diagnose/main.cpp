@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "behaviours.hpp"
 #include "../harness/process.hpp"
 #include "../harness/server.hpp"
+#include "behaviours.hpp"
 
 namespace {
 

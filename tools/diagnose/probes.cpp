@@ -8,9 +8,9 @@
 #include <ostream>
 #include <system_error>
 
-#include "../proc/process.hpp"
 #include "../harness/client.hpp"
 #include "../harness/server.hpp"
+#include "../proc/process.hpp"
 
 namespace harness {
 namespace {

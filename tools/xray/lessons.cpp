@@ -114,8 +114,7 @@ constexpr const char* RESTART = "the server that restarts accept and leaves zomb
 const Explanation EXPLANATIONS[] = {
     {"queue-behind-client", queued_behind_a_client,
      "Clients that nobody accepts: {n}. The kernel has connected them and keeps them in the accept queue; the server "
-     "is "
-     "blocked in {call}() until the client before them speaks.",
+     "is blocked in {call}() until the client before them speaks.",
      ITERATIVE},
     {"queue-behind-sleep", queued_behind_a_sleep,
      "Clients that nobody accepts: {n}. The kernel has connected them and keeps them in the accept queue; the server "
@@ -123,13 +122,11 @@ const Explanation EXPLANATIONS[] = {
      SLEEP},
     {"queue-behind-stop", queued_behind_a_stop,
      "Clients that nobody accepts: {n}. The kernel has connected them and keeps them in the accept queue; the server "
-     "is "
-     "stopped.",
+     "is stopped.",
      SLEEP},
     {"queue-behind-call", queued_behind_a_call,
      "Clients that nobody accepts: {n}. The kernel has connected them and keeps them in the accept queue; the server "
-     "is "
-     "blocked in {call}().",
+     "is blocked in {call}().",
      SLEEP},
     {"leftover-copy", leftover_copies,
      "Connections that nobody serves and that do not end: {n}. The child that served them has closed its copy, but a "
@@ -155,8 +152,7 @@ const Explanation EXPLANATIONS[] = {
      RESTART},
     {"zombies", nobody_waits,
      "Zombies: {n}. They have exited, but their parent has not waited for them: the kernel keeps how each has ended, "
-     "and "
-     "its pid, until it does.",
+     "and its pid, until it does.",
      NO_CLOSE},
     {"child-could-accept", children_that_could_accept,
      "Children that have kept a copy of the listening socket: {n}. As long as one of them lives, clients can connect, "
@@ -170,8 +166,7 @@ const Explanation EXPLANATIONS[] = {
 
 constexpr const char* INTERRUPTED =
     "The server was blocked in accept() when a child exited and its handler for SIGCHLD ran; then the server ended "
-    "with "
-    "an error. Unless a handler restarts calls (SA_RESTART), it interrupts accept, which fails (EINTR).";
+    "with an error. Unless a handler restarts calls (SA_RESTART), it interrupts accept, which fails (EINTR).";
 constexpr const char* ORPHANS =
     "Children that the server has left at work: {n}. They are orphans: init, or who has taken its place, is their "
     "parent now.";
