@@ -33,13 +33,13 @@ Finding undecided(Server& server, const std::string& what) {
 constexpr const char* ENDED_UNANSWERED = "it ended the connection without an answer";
 
 /// `text` in one line, as far as it fits there.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     constexpr std::size_t MOST = 80;
     std::string line = "\"";
     for (const char byte : text.substr(0, MOST)) {
         if (byte == '\r') line += "\\r";
         else if (byte == '\n') line += "\\n";
-        else line += byte >= 0 && byte < ' ' ? '?' : byte;
+        else line += static_cast<unsigned char>(byte) < ' ' ? '?' : byte;
     }
     return line + (text.size() > MOST ? "\"…" : "\"");
 }
@@ -240,7 +240,7 @@ Finding answers(const Program& program) {
     if (server.has_ended()) return no(server.death());
     if (clients.empty()) return no("nobody can connect any more");
     if (answer.empty()) return no(clients.front().has_ended() ? ENDED_UNANSWERED : "no answer: " + server.state());
-    return no("it answered " + quoted(answer));
+    return no("it answered " + in_quotes(answer));
 }
 
 Finding concurrent(const Program& program) {
