@@ -1,0 +1,82 @@
+# What tests the programs. The Makefile includes this file.
+
+$(BUILD)/tests_main.cpp: tests/main.cpp
+$(BUILD)/tests_support.cpp: tests/support.cpp
+$(BUILD)/tests_steps.cpp: $(wildcard tests/step_[a-g].cpp) tests/impolite.cpp tests/promises.cpp tests/client3.cpp
+$(BUILD)/tests_step_h.cpp: $(wildcard tests/step_h*.cpp)
+$(BUILD)/tests_parts.cpp: tests/http.cpp tests/cgi.cpp tests/socket.cpp
+$(BUILD)/tests_tools.cpp: tests/proc.cpp tests/behaviours.cpp tests/diagnose.cpp
+$(BUILD)/tests_harness.cpp: tests/harness.cpp
+$(BUILD)/tests_xray.cpp: tests/xray.cpp tests/recordings.cpp tests/json.cpp
+$(BUILD)/tests_heavy.cpp: $(wildcard tests/heavy/*.cpp)
+TESTS := tests_main tests_support tests_steps tests_step_h tests_parts tests_tools tests_harness tests_xray
+FOLDERS += $(TESTS) tests_heavy
+$(patsubst %,$(BUILD)/%.o,$(TESTS) tests_heavy): | doctest
+$(BUILD)/tests_xray.o: | json
+
+$(BUILD)/run_tests: $(patsubst %,$(BUILD)/%.o,$(TESTS) diagnose harness proc step_h xray)
+	$(LINK) -lvterm
+$(BUILD)/run_heavy_tests: $(patsubst %,$(BUILD)/%.o,tests_main tests_support tests_heavy diagnose harness proc step_h)
+	$(LINK)
+
+FIXTURES := $(addprefix $(BUILD)/,$(basename $(wildcard tests/fixtures/*.c tests/fixtures/*.cpp)))
+$(BUILD)/tests/fixtures/%: tests/fixtures/%.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(COMPILE) -MF $@.d $< -o $@
+$(BUILD)/tests/fixtures/%: tests/fixtures/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Wall -Wextra $< -o $@
+
+# Faults at system calls come into any program that is not linked statically (ld.so(8), LD_PRELOAD), a sanitized one too.
+FAULTS := $(BUILD)/tests/preload/faults.so $(BUILD)/tests/preload/step_h
+$(BUILD)/tests/preload/faults.so: tests/preload/faults.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CXX) -std=c++20 $(CXXFLAGS) $(WARNINGS) -MMD -MP -MF $(@:.so=.d) -shared -fPIC $< -o $@
+$(BUILD)/tests/preload/step_h: $(BUILD)/webserver3h.o $(BUILD)/step_h.o
+	@mkdir -p $(@D)
+	$(LINK)
+
+.PHONY: test test_heavy test_docs mutants matrix soak fuzz recordings format lint
+test: $(BUILD)/run_tests $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS) diagnose xray)  ## build and run the tests (SANITIZE=1: sanitized)
+	@sh tests/run.sh $(BUILD)/run_tests
+test_heavy: $(BUILD)/run_heavy_tests $(addprefix $(BIN),step_c step_h xray)  ## what takes a minute: a thousand clients, hundreds of megabytes, frameworks
+	@$(BUILD)/run_heavy_tests --no-version
+soak: test  ## repeat the tests, and diagnose on each step, under load (ROUNDS=200; without: until interrupted)
+	@sh tests/soak.sh $(ROUNDS)
+matrix: $(STEPS) diagnose  ## print the table of behaviours as measured
+	@sh tests/matrix.sh
+mutants: $(STEPS) diagnose $(FIXTURES)  ## test diagnose: tell wrong servers from the steps that they were made from
+	@sh tests/mutants.sh
+
+# Mermaid draws the pages' pictures on GitHub: the same major version, and of the package one file.
+MERMAID := $(BUILD)/mermaid@11/mermaid.min.js
+$(MERMAID):
+	@command -v npm >/dev/null || { echo 'npm is missing: install it with `make deps_docs`' >&2; exit 1; }
+	@mkdir -p $(@D)
+	cd $(@D) && timeout 300 npm pack --silent $(notdir $(@D)) && tar -xzmf mermaid-*.tgz --strip-components=2 package/dist/$(@F)
+	@rm $(@D)/mermaid-*.tgz
+test_docs: $(MERMAID) $(PROGRAMS) xray  ## do what the pages say, and see that it happens as they say (needs make deps_docs)
+	@$(PYTHON) tests/pages/check.py
+	@$(PYTHON) tests/pages/pictures.py $(MERMAID)
+	@$(PYTHON) tests/pages/run.py
+
+# Coverage-guided (libFuzzer, LLVM), and always sanitized.
+FUZZ_SECONDS ?= 60
+$(BUILD)/fuzz_http: tests/fuzz/http.cpp $(wildcard step_h_wsgi/http.* step_h_wsgi/cgi.*)
+	@mkdir -p $(@D)
+	clang++ -std=c++20 $(WARNINGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.cpp,$^) -o $@
+fuzz: $(BUILD)/fuzz_http  ## step_h's parsers against mutated requests, for FUZZ_SECONDS (needs clang++: make deps_dev)
+	@mkdir -p $(BUILD)/fuzz_corpus
+	$< -max_total_time=$(FUZZ_SECONDS) -max_len=50000 -timeout=5 -print_final_stats=1 \
+	  -dict=tests/fuzz/http.dict $(BUILD)/fuzz_corpus tests/fuzz/seeds
+
+recordings: all xray  ## record a session per lesson in tools/xray/recordings/ (tmux and asciinema do it)
+	tools/xray/recordings/record
+
+SOURCES := $(wildcard */*.hpp */*.cpp tools/*/*.hpp tools/*/*.cpp tests/*/*.cpp exercises/*/*.cpp)
+format:  ## lay out all code by .clang-format
+	clang-format -i $(SOURCES)
+lint:  ## check the layout, and the code with clang-tidy
+	clang-format --dry-run --Werror $(SOURCES)
+	printf '%s\n' $(filter %.cpp,$(SOURCES)) | xargs -P $$(getconf _NPROCESSORS_ONLN) -I{} \
+	  clang-tidy --quiet {} -- -std=c++20 -Wno-unused-command-line-argument 2>/dev/null
