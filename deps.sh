@@ -18,6 +18,7 @@ deps_dev() {  # `make format`, `make lint`, and the second compiler of CI
     need  clang++                 clang                clang                  clang                 clang              llvm
     need  clang-format            clang-format         clang-tools-extra      clang                 clang-extra-tools  clang-format
     need  clang-tidy              clang-tidy           clang-tools-extra      clang                 clang-extra-tools  llvm
+    need  debootstrap             debootstrap          debootstrap            debootstrap           debootstrap        -
 }
 deps_docs() {  # `make test_docs`
     need  ps                      procps               procps-ng              procps-ng             procps             -
