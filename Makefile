@@ -1,8 +1,11 @@
 # The programs land in this folder, every other product in build/. `make help` lists the commands.
 
-STEPS := $(sort $(patsubst webserver3%.cpp,step_%,$(notdir $(wildcard step_*/webserver3?.cpp))))  # those that are there
+# The steps that are there: a class may begin without the later ones.
+STEPS := $(sort $(patsubst webserver3%.cpp,step_%,$(notdir $(wildcard step_*/webserver3?.cpp))))
+
+# CXXFLAGS=… on the command line holds for everything; without it the tools are compiled fast rather than made fast.
 CXXFLAGS ?= -O2 -g
-FAST := $(if $(filter file,$(origin CXXFLAGS)),-Og -g1)  # for the tools; CXXFLAGS=… on the command line holds for all
+FAST := $(if $(filter file,$(origin CXXFLAGS)),-Og -g1)
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(if $(WERROR),-Werror)
 # SANITIZE=1 builds in a place of its own. (Left out is vptr: its check needs descriptors, and a server may have run out.)
 SANITIZERS := $(if $(SANITIZE),-fsanitize=address -fsanitize=undefined -fno-sanitize=vptr -fno-sanitize-recover=all)
@@ -34,8 +37,7 @@ $(BIN)client3: client/client3.cpp $(BUILD)/flags
 $(BUILD)/static: $(BUILD)/flags
 	@if echo 'int main() {}' | $(CXX) $(SANITIZERS) -static -x c++ - -o $@.out 2>/dev/null; then echo -static; fi >$@; rm -f $@.out
 
-# Whatever has many files is compiled a folder at a time, as one file that includes them: the headers cost more than the
-# code. The tools wait more than they work, so they are compiled fast rather than made fast.
+# What has many files is compiled a folder at a time, as one file that includes them: the headers cost more than the code.
 $(BUILD)/proc.cpp: $(wildcard tools/proc/*.cpp)
 $(BUILD)/harness.cpp: $(wildcard tools/harness/*.cpp)
 $(BUILD)/diagnose.cpp: $(filter-out %/main.cpp,$(wildcard tools/diagnose/*.cpp))
