@@ -47,6 +47,15 @@ def squeezed(line):
     return " ".join(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).split())
 
 
+def login_environment(home):
+    """What the login shell of a reader has in its environment, and nothing of ours, which may be set for another server
+    or another make. What chooses the compiler stays: the programs in the copy are built with it."""
+    kept = ("PATH", "CC", "CXX", "CPPFLAGS", "CFLAGS", "CXXFLAGS", "LDFLAGS")
+    ours = {name: os.environ[name] for name in kept if name in os.environ}
+    user = {"HOME": str(home), "USER": "reader", "LOGNAME": "reader", "SHELL": "/bin/bash"}
+    return ours | user | {"LANG": "C.UTF-8", "TZ": "UTC", "TERM": "dumb"}
+
+
 class Varying:
     """The declared words, and the text that each has turned out to stand for."""
 
@@ -141,7 +150,7 @@ class Terminal:
             "bash",
             ["--norc", "--noprofile", "--noediting"],
             cwd=folder,
-            env={**os.environ, "PS1": PROMPT + "\n", "TERM": "dumb", "HOME": str(folder)},
+            env=login_environment(folder) | {"PS1": PROMPT + "\n"},
             encoding="utf-8",
             echo=False,
             timeout=PATIENCE,
@@ -339,8 +348,6 @@ def inside(name):
 
 def start(page, root):
     """The process that types this page, of the copy in `root`, and dies with us."""
-    settings = {"PORT", "HOST", "SLEEP", "MAX_CLIENTS", "TIMEOUT", "APP_TIMEOUT", "GRACE", "MAKEFLAGS", "MAKELEVEL"}
-    environment = {name: value for name, value in os.environ.items() if name not in settings} | {"TZ": "UTC"}
     unshare = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
     become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.getuid() == 0 else []
 
@@ -350,7 +357,7 @@ def start(page, root):
     script = root / Path(__file__).resolve().relative_to(ROOT)
     command = [*become, *unshare, sys.executable, str(script), "--inside", str(page.path)]
     return subprocess.Popen(
-        command, env=environment, preexec_fn=die_with_parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, preexec_fn=die_with_parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
