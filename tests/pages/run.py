@@ -47,6 +47,15 @@ def squeezed(line):
     return " ".join(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).split())
 
 
+def without_niceness(line):
+    """The line without the N or < that ps puts into a process's state (`SN+`) for the niceness that all processes here
+    have inherited from us. A user may not lower it (setpriority(2)), so it cannot be undone. At niceness 0 nothing is
+    taken away: a server that changes its own is seen."""
+    if os.getpriority(os.PRIO_PROCESS, 0) == 0:
+        return line
+    return re.sub(r"(?<!\S)([DIRSTtZ])[N<](L?s?l?\+?)(?!\S)", r"\1\2", line)
+
+
 def login_environment(home):
     """What the login shell of a reader has in its environment, and nothing of ours, which may be set for another server
     or another make. What chooses the compiler stays: the programs in the copy are built with it."""
@@ -168,7 +177,7 @@ class Terminal:
             return self.lines.pop(0)
         if self.shell.expect(["\r\n", pexpect.TIMEOUT], timeout=timeout) == 1:
             return None
-        line = squeezed(self.shell.before)
+        line = without_niceness(squeezed(self.shell.before))
         if line.endswith(PROMPT) and line != PROMPT:  # what was printed did not end with a newline
             self.lines.insert(0, PROMPT)
             line = line[: -len(PROMPT)]
