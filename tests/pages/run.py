@@ -287,14 +287,12 @@ def apply(diff, folder, page_folder):
 
 
 def copy_of_repository(folder):
-    """The sources, the programs, and the objects that they are made of."""
-    skipped = shutil.ignore_patterns(".git", "__pycache__", "logs.*")
-    built = {"flags", "static", "standard.h", "standard.h.gch", "tools", "step_h_wsgi"}
+    """The sources, the programs, and what they are made of: of build/ all but what is big and only the tests need."""
+    anywhere = shutil.ignore_patterns(".git", "__pycache__")
+    in_build = shutil.ignore_patterns("logs.*", "tests*", "run_*", "fuzz*", "mermaid*", "sanitized")
 
     def ignore(directory, names):
-        if Path(directory) == ROOT / "build":
-            return {name for name in names if name not in built and not name.endswith(".d")}
-        return skipped(directory, names)
+        return (in_build if Path(directory) == ROOT / "build" else anywhere)(directory, names)
 
     shutil.copytree(ROOT, folder, ignore=ignore, symlinks=True)
 
