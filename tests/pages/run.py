@@ -58,8 +58,8 @@ def without_niceness(line):
 
 def login_environment(home):
     """What the login shell of a reader has in its environment, and nothing of ours, which may be set for another server
-    or another make. What chooses the compiler stays: the programs in the copy are built with it."""
-    kept = ("PATH", "CC", "CXX", "CPPFLAGS", "CFLAGS", "CXXFLAGS", "LDFLAGS")
+    or another make. How the programs in the copy were built stays: make would build them all again."""
+    kept = ("PATH", "CC", "CXX", "CPPFLAGS", "CFLAGS", "CXXFLAGS", "LDFLAGS", "WERROR")
     ours = {name: os.environ[name] for name in kept if name in os.environ}
     user = {"HOME": str(home), "USER": "reader", "LOGNAME": "reader", "SHELL": "/bin/bash"}
     return ours | user | {"LANG": "C.UTF-8", "TZ": "UTC", "TERM": "dumb"}
