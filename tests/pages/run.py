@@ -289,7 +289,7 @@ def apply(diff, folder, page_folder):
 def copy_of_repository(folder):
     """The sources, the programs, and what they are made of: of build/ all but what is big and only the tests need."""
     anywhere = shutil.ignore_patterns(".git", "__pycache__")
-    in_build = shutil.ignore_patterns("logs.*", "tests*", "run_*", "fuzz*", "mermaid*", "sanitized")
+    in_build = shutil.ignore_patterns("logs.*", "lint.*", "tests*", "run_*", "fuzz*", "mermaid*", "sanitized")
 
     def ignore(directory, names):
         return (in_build if Path(directory) == ROOT / "build" else anywhere)(directory, names)
@@ -399,9 +399,9 @@ def main():
     ]
     pages = [page for page in pages if any(block.kind == "console" for block in page.blocks)]
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "repository"  # that nobody may read, wherever ours is
+        copy = Path(folder) / "repository"  # that the user nobody may read, whatever ours is
         copy_of_repository(copy)
-        os.chmod(folder, 0o755)
+        subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
         failed = type_all(pages, copy)
     print(f"pages: {len(pages) - failed} passed, {failed} failed")
     return 1 if failed else 0
