@@ -24,7 +24,7 @@ PROGRAMS := $(STEPS) client3 $(DIAGNOSE)
 MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
-.PHONY: all always test check clean help deps deps_bench deps_dev deps_docs deps_wsgi json ncurses doctest
+.PHONY: all always test check clean help deps deps_bench deps_dev deps_docs deps_machines deps_wsgi json ncurses doctest
 
 all: $(addprefix $(BIN),$(PROGRAMS))  ## make alone: the servers, the client, diagnose (one of them: make step_g)
 	$(if $(DIAGNOSE),@:,@echo 'diagnose is left out: it needs Linux and nlohmann/json.hpp (make deps)')
@@ -83,9 +83,10 @@ doctest: header = doctest/doctest.h vterm.h
 json ncurses doctest:
 	@$(foreach one,$(header),$(if $(call has,$(one)),,echo '$(one) is missing: install it with `make deps`' >&2; exit 1;)) :
 
-deps deps_bench deps_dev deps_docs deps_wsgi:
+deps deps_bench deps_dev deps_docs deps_machines deps_wsgi:
 	@./deps.sh $@
 deps:       ## install what building and testing need, with the system's package manager
+deps_machines: ## install the compilers that tests/other_machines needs
 deps_dev:   ## install what format, lint and CI need besides
 deps_docs:  ## install what test_docs needs
 deps_bench: ## install what bench compares with, and what plots draws with

@@ -20,6 +20,14 @@ deps_dev() {  # `make format`, `make lint`, and the second compiler of CI
     need  clang-tidy              clang-tidy           clang-tools-extra      clang                 clang-extra-tools  llvm
     need  debootstrap             debootstrap          debootstrap            debootstrap           debootstrap        -
 }
+deps_machines() {  # tests/other_machines; only Debian has these compilers with a C++ library
+    need  aarch64-linux-gnu-g++   g++-aarch64-linux-gnu     -  -  -  -
+    need  riscv64-linux-gnu-g++   g++-riscv64-linux-gnu     -  -  -  -
+    need  s390x-linux-gnu-g++     g++-s390x-linux-gnu       -  -  -  -
+    need  powerpc64le-linux-gnu-g++ g++-powerpc64le-linux-gnu -  -  -  -
+    need  arm-linux-gnueabihf-g++ g++-arm-linux-gnueabihf   -  -  -  -
+    need  qemu-s390x              qemu-user                 -  -  -  -
+}
 deps_docs() {  # `make test_docs`
     need  ps                      procps               procps-ng              procps-ng             procps             -
     need  unshare                 util-linux           util-linux             util-linux            util-linux         -
@@ -59,8 +67,8 @@ need() {
 }
 
 case $1 in
-    deps | deps_dev | deps_docs | deps_bench | deps_wsgi) ;;
-    *) echo 'usage: deps.sh deps | deps_dev | deps_docs | deps_bench | deps_wsgi' >&2; exit 2 ;;
+    deps | deps_dev | deps_machines | deps_docs | deps_bench | deps_wsgi) ;;
+    *) echo 'usage: deps.sh deps | deps_dev | deps_machines | deps_docs | deps_bench | deps_wsgi' >&2; exit 2 ;;
 esac
 
 # A package manager works for one at a time: this file is the lock. (macOS has no flock; brew has a lock of its own.)

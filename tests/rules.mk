@@ -76,7 +76,5 @@ recordings: all xray  ## record a session per lesson in tools/xray/recordings/ (
 SOURCES := $(wildcard */*.hpp */*.cpp tools/*/*.hpp tools/*/*.cpp tests/*/*.cpp exercises/*/*.cpp)
 format:  ## lay out all code by .clang-format
 	clang-format -i $(SOURCES)
-lint:  ## check the layout, and the code with clang-tidy
-	clang-format --dry-run --Werror $(SOURCES)
-	printf '%s\n' $(filter %.cpp,$(SOURCES)) | xargs -P $$(getconf _NPROCESSORS_ONLN) -I{} \
-	  clang-tidy --quiet {} -- -std=c++20 -Wno-unused-command-line-argument 2>/dev/null
+lint: $$(patsubst %,$(BUILD)/%.cpp,$$(FOLDERS))  ## check the layout, and the code with clang-tidy
+	@sh tests/lint.sh
