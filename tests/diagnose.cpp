@@ -5,7 +5,7 @@
 namespace {
 
 /// diagnose with these arguments. It ends by itself: it gives its rows two minutes, which a slow machine may need.
-Ended diagnose(const std::vector<std::string>& arguments) {
+Ended run_diagnose(const std::vector<std::string>& arguments) {
     Program program = built("diagnose");
     program.patience = std::chrono::minutes(3);
     program.command.insert(program.command.end(), arguments.begin(), arguments.end());
@@ -22,7 +22,7 @@ std::string last_line(const std::string& text) {
 }  // namespace
 
 TEST_CASE("diagnose: a line for each behaviour, and the step in the last one") {
-    const Ended said = diagnose({step('f')});
+    const Ended said = run_diagnose({step('f')});
     CHECK(said.fate == "exited with 0");
     CHECK(said.err == "");
     CHECK(count_in(said.out, "\n") == behaviours().size() + 1);
@@ -34,14 +34,14 @@ TEST_CASE("diagnose: a line for each behaviour, and the step in the last one") {
 }
 
 TEST_CASE("diagnose: a server that is like no step") {
-    const Ended said = diagnose({fixture("careless").command.front()});
+    const Ended said = run_diagnose({fixture("careless").command.front()});
     CHECK(said.fate == "exited with 1");
     CHECK(last_line(said.out) == "behaves like no step; nearest step_c (answers: no; rests: no; child lets go: no)\n");
 }
 
 TEST_CASE("diagnose --expect: success is to behave like this step") {
     const auto expecting = [&](const std::string& expected) {
-        return diagnose({"--only", "reaps many", "--expect", expected, step('g')}).fate;
+        return run_diagnose({"--only", "reaps many", "--expect", expected, step('g')}).fate;
     };
     CHECK(expecting("g") == "exited with 0");
     CHECK(expecting("step_g") == "exited with 0");
@@ -49,16 +49,16 @@ TEST_CASE("diagnose --expect: success is to behave like this step") {
 }
 
 TEST_CASE("diagnose --only: these behaviours, and no others") {
-    const Ended said = diagnose({"--only", "reaps many", "--only=reaps one", step('f')});
+    const Ended said = run_diagnose({"--only", "reaps many", "--only=reaps one", step('f')});
     CHECK(said.fate == "exited with 0");
     CHECK(said.out.starts_with("reaps many          no    "));
     CHECK(said.out.find("\nreaps one           yes   ") != std::string::npos);
     CHECK(last_line(said.out) == "behaves like step_f\n");
-    CHECK(last_line(diagnose({"--only", "reaps one", step('d')}).out) == "behaves like step_c or step_d\n");
+    CHECK(last_line(run_diagnose({"--only", "reaps one", step('d')}).out) == "behaves like step_c or step_d\n");
 }
 
 TEST_CASE("diagnose --json: one object") {
-    const Ended said = diagnose({"--json", "--only=child lets go", step('g')});
+    const Ended said = run_diagnose({"--json", "--only=child lets go", step('g')});
     CHECK(said.fate == "exited with 0");
     CHECK(said.out ==
           "{\"command\": [\"" + step('g') +
@@ -71,14 +71,14 @@ TEST_CASE("diagnose --json: one object") {
 }
 
 TEST_CASE("diagnose --json: what is not text is text in the end") {
-    const Ended said = diagnose({"--json", "sh", "-c", "printf '\"\\\\\\001\\n\\377\\303\\244\\n' >&2; exit 1"});
+    const Ended said = run_diagnose({"--json", "sh", "-c", "printf '\"\\\\\\001\\n\\377\\303\\244\\n' >&2; exit 1"});
     CHECK(said.fate == "exited with 3");
     CHECK(said.out.find("stderr: \\\"\\\\\\u0001\\u000a\\ufffdä\\u000a\"}\n") != std::string::npos);
 }
 
 TEST_CASE("diagnose: wrong usage") {
     const auto refused = [](const std::vector<std::string>& arguments, const std::string& reason) {
-        const Ended said = diagnose(arguments);
+        const Ended said = run_diagnose(arguments);
         CHECK(said.fate == "exited with 2");
         CHECK(said.out == "");
         CHECK(said.err.find("diagnose: " + reason) != std::string::npos);
@@ -88,24 +88,24 @@ TEST_CASE("diagnose: wrong usage") {
     refused({"--expect", "", step('g')}, "--expect takes a letter from a to h, got \"\"\n");
     refused({"--only", "reap many", step('g')}, "no behaviour is called \"reap many\"\n");
     refused({"--no-such-option", step('g')}, "diagnose --help tells the options\n");
-    CHECK(diagnose({"--help"}).out.starts_with("usage: diagnose "));
+    CHECK(run_diagnose({"--help"}).out.starts_with("usage: diagnose "));
 }
 
 TEST_CASE("diagnose: the server's own options are not diagnose's") {
-    const Ended said = diagnose({"sh", "--json"});
+    const Ended said = run_diagnose({"sh", "--json"});
     CHECK(said.fate == "exited with 3");
     CHECK(said.out == "");
 }
 
 TEST_CASE("diagnose: a server that never starts, or never listens") {
-    const Ended missing = diagnose({"./no_such_server"});
+    const Ended missing = run_diagnose({"./no_such_server"});
     CHECK(missing.fate == "exited with 3");
     CHECK(missing.err == "diagnose: cannot start ./no_such_server: No such file or directory\n");
-    const Ended ended = diagnose({"sh", "-c", "echo the reason >&2; exit 5"});
+    const Ended ended = run_diagnose({"sh", "-c", "echo the reason >&2; exit 5"});
     CHECK(ended.fate == "exited with 3");
     CHECK(ended.err.find("does not listen: it exited with 5\n") != std::string::npos);
     CHECK(ended.err.find("stderr: the reason\n") != std::string::npos);
-    CHECK(diagnose({"sleep", "600"}).fate == "exited with 3");
+    CHECK(run_diagnose({"sleep", "600"}).fate == "exited with 3");
 }
 
 TEST_CASE("diagnose: interrupted, it takes the server with it") {

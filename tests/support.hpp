@@ -24,6 +24,7 @@
 #include "../tools/proc/process.hpp"
 #include "../tools/proc/tcp.hpp"
 
+using namespace diagnose;
 using namespace harness;
 
 constexpr Answer yes = Answer::yes;

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <stdexcept>
 
-namespace harness {
+namespace diagnose {
 namespace {
 
 constexpr Answer Y = Answer::yes;
@@ -121,4 +121,4 @@ Likeness likeness(const std::vector<Tried>& tried) {
     return like;
 }
 
-}  // namespace harness
+}  // namespace diagnose

@@ -10,7 +10,7 @@
 #include "../harness/process.hpp"
 #include "probes.hpp"
 
-namespace harness {
+namespace diagnose {
 
 /// The steps that the table knows, by their letters.
 constexpr std::string_view STEPS = "abcdefgh";
@@ -51,4 +51,4 @@ struct Likeness {
 
 Likeness likeness(const std::vector<Tried>& tried);
 
-}  // namespace harness
+}  // namespace diagnose

@@ -16,7 +16,8 @@
 
 namespace {
 
-using namespace harness;
+using namespace diagnose;
+using harness::Server;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* USAGE =
@@ -182,7 +183,7 @@ std::vector<Tried> try_all(const Options& options) {
     return tried;
 }
 
-int diagnose(int argc, char* argv[]) {
+int run(int argc, char* argv[]) {
     Options options;
     try {
         options = options_of(argc, argv);
@@ -214,5 +215,5 @@ int diagnose(int argc, char* argv[]) {
 }  // namespace
 
 int main(int argc, char* argv[]) {
-    return harness::guarded([=] { return diagnose(argc, argv); });
+    return harness::guarded([=] { return run(argc, argv); });
 }

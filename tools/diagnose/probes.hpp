@@ -7,7 +7,9 @@
 
 #include "../harness/process.hpp"
 
-namespace harness {
+namespace diagnose {
+
+using harness::Program;
 
 enum class Answer {
     yes,
@@ -49,4 +51,4 @@ Finding sheds_load(const Program& program);
 Finding drops_the_silent(const Program& program);
 Finding stops_gracefully(const Program& program);
 
-}  // namespace harness
+}  // namespace diagnose

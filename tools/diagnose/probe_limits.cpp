@@ -1,0 +1,84 @@
+// Behaviours of a server whose processes are limited (RLIMIT_NPROC, getrlimit(2)).
+#include <cstddef>
+#include <string>
+
+#include "clients.hpp"
+#include "probes.hpp"
+
+namespace diagnose {
+
+using std::to_string;
+
+namespace {
+
+/// The program with room for 15 children, no more; one process besides makes 16.
+Program with_few_processes(const Program& program) {
+    Program limited = patient(program);
+    limited.max_processes = Needs(limited).processes + 15;
+    return limited;
+}
+
+/// Whether a server that had more clients than processes, as the `evidence` says, serves one more when all have left.
+Finding goes_on(Server& server, const std::string& evidence) {
+    Clients next;
+    const bool is_quiet = server.until([&] { return server.is_quiet(); });
+    until_reaped(server);
+    if (is_quiet && connect(server, next) && ask(server, next.front())) return yes(evidence + ", and went on");
+    if (server.has_ended()) return no(evidence + ", and then " + server.death());
+    if (is_quiet && !next.empty() && next.front().has_ended())
+        return no(evidence + ", and when all had left, the next one as well");
+    return undecided(server, "it has not come to rest");
+}
+
+}  // namespace
+
+Finding process_limit(const Program& program) {
+    const Program limited = with_few_processes(program);
+    const std::size_t limit = *limited.max_processes;
+    Server server(limited);
+    for (std::size_t exits = 0; exits < 2 * limit; ++exits) {
+        Clients clients;
+        const Held held = hold(server, clients);
+        const std::string evidence =
+            "after " + to_string(exits) + " exits, with " + to_string(limit) + " processes allowed, ";
+        if (exits > 0 && held.place == Place::let_go) return no(evidence + "it sends the next client away");
+        if (held.place != Place::with_a_child && (exits == 0 || !server.has_ended())) {
+            return without_child(server, clients, held);
+        }
+        if (!server.has_ended() && serve(server, clients.back(), held)) continue;
+        if (!server.has_ended()) return undecided(server, "it has not come to rest");
+        if (exits == 0) return not_applicable("the first exit ended it: " + server.death());
+        return no(evidence + server.death());
+    }
+    return yes(to_string(2 * limit) + " exits, with " + to_string(limit) + " processes allowed");
+}
+
+Finding sheds_load(const Program& program) {
+    const Program limited = with_few_processes(program);
+    const std::size_t limit = *limited.max_processes;
+    Server server(limited);
+    Clients clients;
+    std::size_t with_children = 0;
+    std::size_t refused = 0;  // told so, or hung up on
+    for (std::size_t i = 0; i < 2 * limit; ++i) {
+        const Held held = hold(server, clients);
+        if (server.has_ended() && i > 0) {
+            return no("with " + to_string(i) + " live clients, and " + to_string(limit) + " processes allowed, " +
+                      server.death());
+        }
+        if (held.place == Place::in_the_queue && with_children > 0) break;  // it lets the others wait
+        if (held.place == Place::with_a_child) ++with_children;
+        else if (held.place == Place::let_go && with_children > 0) ++refused;
+        else if (held.place == Place::with_the_server && with_children > 0) {
+            return not_applicable("with " + to_string(i) + " live clients, and " + to_string(limit) +
+                                  " processes allowed, it keeps the next one itself: " + server.state());
+        } else return without_child(server, clients, held);
+    }
+    if (with_children == 2 * limit) return undecided(server, "the limit does not hold for it");
+    const std::string evidence = "it had " + to_string(with_children) + " live clients, " +
+                                 (refused > 0 ? "sent " + to_string(refused) + " away" : "let the next ones wait");
+    clients.clear();
+    return goes_on(server, evidence);
+}
+
+}  // namespace diagnose

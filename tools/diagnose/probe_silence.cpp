@@ -1,0 +1,85 @@
+// A client that never sends anything: does the server disconnect it?
+#include <chrono>
+#include <string>
+
+#include "clients.hpp"
+#include "probes.hpp"
+
+namespace diagnose {
+
+using std::to_string;
+
+namespace {
+
+/// A client that stays silent, at a server that was told TIMEOUT=`seconds`.
+struct Silence {
+    Silence(const Program& program, const std::string& seconds)
+        : told("with TIMEOUT=" + seconds),
+          server(program.with("SLEEP", "0").with("TIMEOUT", seconds)),
+          place(hold(server, clients).place) {}
+
+    /// Whether the client is let go within `patience` from now on, be it by a child that outlives the server.
+    bool ends_within(std::chrono::milliseconds patience) {
+        const bool ends = harness::eventually([this] { return clients.front().has_ended(); }, patience);
+        lasted = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+        return ends;
+    }
+    /// Whether it has lasted for `least`, or its client was served without a word.
+    bool is_enough(std::chrono::milliseconds least) { return lasted >= least || is_page(clients.front().received()); }
+
+    std::string told;
+    Server server;
+    Clients clients;
+    std::chrono::steady_clock::time_point begin =
+        std::chrono::steady_clock::now();  // before it connects: the server's clock starts later
+    Place place;
+    std::chrono::milliseconds lasted = {};
+};
+
+Finding too_short(const Silence& silence) {
+    return {Answer::no,
+            silence.told + " it let go of a silent client after " + to_string(silence.lasted.count()) + " ms",
+            "a client may take its time, for TIMEOUT seconds"};
+}
+
+/// Whether the server goes on when `idle` has passed without any client.
+Finding outlasts(Silence& silence, std::chrono::milliseconds idle) {
+    Server& server = silence.server;
+    server.until([&] { return server.is_quiet(); }, 10 * idle);
+    server.until([] { return false; }, idle);
+    Clients clients;
+    const bool is_served =
+        !server.has_ended() && connect(server, clients) && (ask(server, clients.back()) || clients.back().has_ended());
+    if (is_served && !server.has_ended()) return yes("it has let go of a silent client");
+    return {Answer::no, silence.told + ", and no client for " + to_string(idle.count()) + " ms, " + server.state(),
+            "who waits for the next client may have to wait for ever"};
+}
+
+/// Told a short TIMEOUT, it lets go of a silent client then, and of nothing else.
+Finding keeps_short_timeout(const Program& program) {
+    constexpr std::chrono::milliseconds TIMEOUT(200);
+    Silence silence(program, "0.2");
+    Server& server = silence.server;
+    if (silence.place == Place::moving || silence.place == Place::in_the_queue) {
+        return undecided(server, "no client is taken");
+    }
+    if (!silence.ends_within(10 * TIMEOUT)) {
+        return no("after 2 s, " + silence.told + ", it still waits for a silent client");
+    }
+    if (server.has_ended()) return undecided(server, "no silent client can be held");
+    if (!silence.is_enough(TIMEOUT / 2)) return too_short(silence);
+    return outlasts(silence, 2 * TIMEOUT);
+}
+
+}  // namespace
+
+Finding drops_the_silent(const Program& program) {
+    constexpr std::chrono::milliseconds LEAST(900);
+    Finding finding = keeps_short_timeout(program);
+    if (finding.answer != Answer::yes) return finding;
+    // Who does not know TIMEOUT has a time of its own, which is right as well; unless it is no time to speak in.
+    Silence silence(program, "600");
+    return silence.ends_within(LEAST) && !silence.is_enough(LEAST) ? too_short(silence) : finding;
+}
+
+}  // namespace diagnose
