@@ -75,7 +75,7 @@ $(BUILD)/flags: always
 	  { echo '$(CXX) is missing or too old: it takes g++ 11, clang++ 14, or a newer one (make deps)' >&2; exit 1; }
 	@echo '$(COMPILE) $(FAST)' | cmp -s - $@ || echo '$(COMPILE) $(FAST)' >$@
 
-$(call objects,diagnose_main xray): | json
+$(call objects,diagnose xray): | json
 $(call objects,xray_main): | ncurses
 json: header = nlohmann/json.hpp
 ncurses: header = ncurses.h

@@ -13,13 +13,13 @@ $(EXERCISE_PROGRAMS): $(BUILD)/%: %/server.cpp $(BUILD)/static
 $(BUILD)/exercises/12_homework: $(BUILD)/step_h.o
 
 program_of = $(filter $(BUILD)/exercises/0$(1)_% $(BUILD)/exercises/$(1)_%,$(EXERCISE_PROGRAMS))
-exercises:  ## list the exercises and which are done; exercise_7 checks one (your own: SERVER='python3 mine.py')
-	@$(PYTHON) exercises/check.py list
+exercises: diagnose  ## list the exercises and which are done; exercise_7 checks one (your own: SERVER='python3 mine.py')
+	@./diagnose --exercises
 $(EXERCISES): exercise_%: diagnose $$(if $$(SERVER),,$$(call program_of,$$*))
-	@$(PYTHON) exercises/check.py $* $(SERVER)
+	@./diagnose --exercise $* $(SERVER)
 # (A make below us that is told of our --jobs, and reads it here once more, would warn of it.)
 grade: diagnose  ## check all exercises: a table, and JUnit XML in build/grade.xml
 	@MAKEFLAGS= $(MAKE) --keep-going --silent $(MAKEOVERRIDES) $(EXERCISE_PROGRAMS) || true
-	@$(PYTHON) exercises/check.py grade $(BUILD)/grade.xml
+	@./diagnose --grade $(BUILD)/grade.xml
 test_exercises: diagnose $(BUILD)/step_h.o  ## test the exercises: what is given fails, the solutions pass, wrong ones are told what is wrong
-	@$(PYTHON) tests/exercises.py
+	@STEP_H_PARTS=$(BUILD)/step_h.o $(PYTHON) tests/exercises.py

@@ -5,7 +5,7 @@ $(BUILD)/tests_support.cpp: tests/support.cpp
 $(BUILD)/tests_steps.cpp: $(wildcard tests/step_[a-g].cpp) tests/impolite.cpp tests/promises.cpp tests/client3.cpp
 $(BUILD)/tests_step_h.cpp: $(wildcard tests/step_h*.cpp)
 $(BUILD)/tests_parts.cpp: tests/http.cpp tests/cgi.cpp tests/socket.cpp
-$(BUILD)/tests_tools.cpp: tests/proc.cpp tests/behaviours.cpp tests/diagnose.cpp
+$(BUILD)/tests_tools.cpp: tests/proc.cpp tests/behaviours.cpp tests/diagnose.cpp tests/exercises.cpp
 $(BUILD)/tests_harness.cpp: tests/harness.cpp
 $(BUILD)/tests_xray.cpp: tests/xray.cpp tests/recordings.cpp tests/json.cpp
 $(BUILD)/tests_heavy.cpp: $(wildcard tests/heavy/*.cpp)
@@ -42,11 +42,11 @@ test: $(BUILD)/run_tests $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS) di
 test_heavy: $(BUILD)/run_heavy_tests $(addprefix $(BIN),step_c step_h xray)  ## what takes a minute: a thousand clients, hundreds of megabytes, frameworks
 	@$(BUILD)/run_heavy_tests --no-version
 soak: test  ## repeat the tests, and diagnose on each step, under load (ROUNDS=200; without: until interrupted)
-	@sh tests/soak.sh $(ROUNDS)
+	@$(PYTHON) tests/soak.py $(ROUNDS)
 matrix: $(STEPS) diagnose  ## print the table of behaviours as measured
-	@sh tests/matrix.sh
+	@$(PYTHON) tests/matrix.py
 mutants: $(STEPS) diagnose $(FIXTURES)  ## test diagnose: tell wrong servers from the steps that they were made from
-	@sh tests/mutants.sh
+	@$(PYTHON) tests/mutants.py
 
 # Mermaid draws the pages' pictures on GitHub: the same major version, and of the package one file.
 MERMAID := $(BUILD)/mermaid@11/mermaid.min.js

@@ -1,5 +1,6 @@
 #include "figures.hpp"
 
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 #include <iostream>
 #include <sstream>
 #include <stdexcept>
+
+#include "../proc/process.hpp"
 
 namespace bench {
 namespace {
@@ -57,6 +60,27 @@ harness::Program silent(const std::vector<std::string>& command) {
     harness::Program program = {{"sh", "-c", "exec \"$@\" >/dev/null", "sh"}};
     program.command.insert(program.command.end(), command.begin(), command.end());
     return program;
+}
+
+bool hold(harness::Server& server, std::vector<harness::Client>& clients, std::size_t count) {
+    while (clients.size() < count) {
+        clients.emplace_back(server.port());
+        // not more at once than the accept queue takes
+        const bool is_look = clients.size() % 500 == 0;
+        if (is_look && !harness::eventually([&] { return server.queued() == 0 || server.has_ended(); })) return false;
+    }
+    const auto is_at_rest = [&] {
+        const std::vector<pid_t> children = proc::child_pids(server.acceptor());
+        return children.size() == count && std::all_of(children.begin(), children.end(), harness::waits_for_bytes);
+    };
+    return harness::eventually([&] { return is_at_rest() || server.has_ended(); }) && !server.has_ended();
+}
+
+void raise_limit_of_descriptors() {
+    rlimit limit = {};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void print_heading(const std::string& what) {

@@ -1,10 +1,13 @@
 // What is measured, and how it is written down: tables of words and numbers, for readers and for gnuplot.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
+#include "../harness/client.hpp"
 #include "../harness/process.hpp"
+#include "../harness/server.hpp"
 
 namespace bench {
 
@@ -27,11 +30,20 @@ harness::Program silent(const std::vector<std::string>& command);
 /// Writes the first lines of a table: what it is, and on which machine, when. Each begins with '#'.
 void print_heading(const std::string& what);
 
+/// Connects silent clients until there are so many of them, each with its child, which waits for it to speak. Whether
+/// there are. Throws std::system_error when nobody lets us in.
+bool hold(harness::Server& server, std::vector<harness::Client>& clients, std::size_t count);
+
+/// Who holds many clients needs as many descriptors.
+void raise_limit_of_descriptors();
+
 // The measurements. Each writes its table to stdout, and what it leaves out, and why, to stderr.
 void measure_throughput();
 void measure_held();
 void measure_waits();
 void measure_descriptors();
 void measure_zombies();
+/// What the end of a child costs this server, while many other children are at work.
+void measure_reaping(const std::vector<std::string>& command);
 
 }  // namespace bench

@@ -1,6 +1,4 @@
 // What silent clients, each of which keeps a child, cost the next one.
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <fstream>
@@ -50,30 +48,14 @@ double answer_time(std::uint16_t port) {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
 }
 
-/// Connects silent clients until there are so many of them, each with its child, which waits for it to speak.
-void hold(const harness::Server& server, std::vector<harness::Client>& clients, std::size_t count) {
-    while (clients.size() < count) {
-        clients.emplace_back(server.port());
-        // not more at once than the accept queue takes
-        if (clients.size() % 500 == 0 && !harness::eventually([&] { return server.queued() == 0; })) {
-            throw std::runtime_error("the accept queue stays full");
-        }
-    }
-    const auto is_at_rest = [&] {
-        const std::vector<pid_t> children = proc::child_pids(server.acceptor());
-        return children.size() == count && std::all_of(children.begin(), children.end(), harness::waits_for_bytes);
-    };
-    if (!harness::eventually(is_at_rest)) {
-        throw std::runtime_error("of " + std::to_string(count) + " silent clients not each has a child that waits");
-    }
-}
-
 void measure(Contestant& one) {
-    const harness::Server server(one.program);
+    harness::Server server(one.program);
     std::map<std::size_t, double> memory;
     std::vector<harness::Client> clients;
     for (const std::size_t count : HELD) {
-        hold(server, clients, count);
+        if (!hold(server, clients, count)) {
+            throw std::runtime_error("of " + std::to_string(count) + " silent clients not each has a child that waits");
+        }
         memory[count] = memory_of_processes();
         std::vector<double> times;
         times.reserve(ANSWERS);
@@ -83,14 +65,6 @@ void measure(Contestant& one) {
     // The first thousand may have had what an earlier server left in the kernel's caches.
     const auto [least, most] = std::pair(HELD[1], *std::rbegin(HELD));
     one.memory.push_back((memory[most] - memory[least]) / static_cast<double>(most - least));
-}
-
-/// We hold as many descriptors as there are clients.
-void raise_limit_of_descriptors() {
-    rlimit limit = {};
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void print_table(const std::vector<Contestant>& all) {

@@ -1,25 +1,31 @@
 // measure WHAT: one of the measurements, as a table on stdout.
+//   measure reaping COMMAND…   of this server
 #include <exception>
 #include <iostream>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "figures.hpp"
 
 namespace {
 
-int measure(const std::string& what) {
+int measure(const std::vector<std::string>& arguments) {
     const std::map<std::string, void (*)()> all = {{"throughput", bench::measure_throughput},
                                                    {"held", bench::measure_held},
                                                    {"waits", bench::measure_waits},
                                                    {"descriptors", bench::measure_descriptors},
                                                    {"zombies", bench::measure_zombies}};
-    const auto found = all.find(what);
-    if (found == all.end()) {
-        std::cerr << "measure: usage: measure throughput | held | waits | descriptors | zombies\n";
+    const bool is_reaping = arguments.size() > 1 && arguments.front() == "reaping";
+    const auto found = arguments.size() == 1 ? all.find(arguments.front()) : all.end();
+    if (found == all.end() && !is_reaping) {
+        std::cerr << "measure: usage: measure throughput | held | waits | descriptors | zombies\n"
+                     "                measure reaping COMMAND…, as in measure reaping ./step_g\n";
         return 2;
     }
     try {
-        found->second();
+        if (is_reaping) bench::measure_reaping({arguments.begin() + 1, arguments.end()});
+        else found->second();
         return 0;
     } catch (const std::exception& error) {
         std::cerr << "measure: " << error.what() << '\n';
@@ -30,5 +36,5 @@ int measure(const std::string& what) {
 }  // namespace
 
 int main(int argc, char* argv[]) {
-    return harness::guarded([&] { return measure(argc == 2 ? argv[1] : ""); });
+    return harness::guarded([&] { return measure({argv + 1, argv + argc}); });
 }

@@ -1,6 +1,7 @@
 #include "behaviours.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <stdexcept>
 
@@ -97,6 +98,28 @@ Finding find(const Behaviour& behaviour, const Program& server) {
         std::replace(line.begin(), line.end(), '\n', ' ');
         return {Answer::undecided, line};
     }
+}
+
+Program foreign(const std::vector<std::string>& command) {
+    Program program = {command, {{"PYTHONDONTWRITEBYTECODE", "1"}}};
+    program.is_foreign = true;
+    return program;
+}
+
+std::vector<Tried> try_all(const Program& server, std::span<const Behaviour* const> rows,
+                           const std::function<void(const Tried&)>& report) {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point deadline = Clock::now() + std::chrono::minutes(2);
+    std::vector<Tried> tried;
+    for (const Behaviour* row : rows) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+        Program limited = server;
+        limited.patience = std::min(left, std::chrono::milliseconds(20'000));
+        const bool in_time = left > std::chrono::milliseconds(0);
+        tried.push_back({row, in_time ? find(*row, limited) : Finding{Answer::undecided, "the two minutes are over"}});
+        report(tried.back());
+    }
+    return tried;
 }
 
 Likeness likeness(const std::vector<Tried>& tried) {

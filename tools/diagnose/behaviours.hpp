@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,6 +42,14 @@ struct Tried {
 
     std::string explanation() const { return finding.rule.empty() ? behaviour->explanation : finding.rule; }
 };
+
+/// The program that `command` starts: not ours, and it is to leave no files behind.
+Program foreign(const std::vector<std::string>& command);
+
+/// Tries the rows on the server, in their order and within two minutes: what a server wins by doing nothing is that the
+/// rest is undecided. Each is given to `report` at once.
+std::vector<Tried> try_all(const Program& server, std::span<const Behaviour* const> rows,
+                           const std::function<void(const Tried&)>& report);
 
 /// Which steps of the table a server is like.
 struct Likeness {

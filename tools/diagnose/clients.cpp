@@ -132,6 +132,11 @@ Needs::Needs(const Program& program) {
     for (const proc::Descriptor& one : proc::descriptors(server.acceptor())) descriptors = one.number + 1;
 }
 
+const char* in_words(Answer answer) {
+    const char* const words[] = {"yes", "no", "not applicable", "undecided"};
+    return words[static_cast<int>(answer)];
+}
+
 std::ostream& operator<<(std::ostream& out, Answer answer) {
     const char* const words[] = {"yes", "no", "–", "?"};
     return out << words[static_cast<int>(answer)];

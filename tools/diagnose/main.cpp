@@ -2,8 +2,7 @@
 // and says which step answers alike.
 #include <getopt.h>
 
-#include <algorithm>
-#include <chrono>
+#include <csignal>
 #include <iostream>
 #include <sstream>
 #include <stdexcept>
@@ -13,15 +12,19 @@
 #include "../harness/process.hpp"
 #include "../harness/server.hpp"
 #include "behaviours.hpp"
+#include "exercises.hpp"
+#include "grade.hpp"
+#include "json.hpp"
 
 namespace {
 
 using namespace diagnose;
 using harness::Server;
-using Clock = std::chrono::steady_clock;
 
 constexpr const char* USAGE =
     R"(usage: diagnose [--expect STEP] [--only BEHAVIOUR]… [--json] COMMAND [ARG…]
+       diagnose --exercise N [COMMAND [ARG…]]
+       diagnose --exercises | --grade FILE
 
 Starts the server COMMAND again and again, tries every behaviour on it, and says which step it behaves like.
 The server is told nothing, but that PORT=0 is in its environment: its port is found.
@@ -31,8 +34,13 @@ The server is told nothing, but that PORT=0 is in its environment: its port is f
   --json              print one object instead of lines
   --help              print this
 
+  --exercise N        check exercise N: its program, or the server COMMAND
+  --exercises         list the exercises, and which are done
+  --grade FILE        check all exercises, and write the result as JUnit's XML into FILE
+
 Each line: the behaviour; yes, no, – (does not apply) or ? (cannot be decided); the evidence.
 Exit status: 0 recognised (as STEP, if given), 1 not, 2 wrong usage, 3 the server did not start or listen.
+Of an exercise: 0 done, 1 not yet.
 )";
 
 enum Exit { RECOGNISED = 0, NOT_RECOGNISED = 1, WRONG_USAGE = 2, NO_SERVER = 3 };
@@ -42,7 +50,13 @@ struct Options {
     std::vector<const Behaviour*> rows;
     bool json = false;
     bool help = false;
-    Program server;
+    Command command;
+    bool list = false;
+    const Exercise* exercise = nullptr;
+    std::string source;  // the file that the exercise's server is made of
+    std::string junit;  // the file that is written
+
+    bool is_about_exercises() const { return list || exercise != nullptr || !junit.empty(); }
 };
 
 char step_of(std::string name) {
@@ -56,6 +70,10 @@ Options options_of(int argc, char* argv[]) {
                             {"only", required_argument, nullptr, 'o'},
                             {"json", no_argument, nullptr, 'j'},
                             {"help", no_argument, nullptr, 'h'},
+                            {"exercise", required_argument, nullptr, 'x'},
+                            {"source", required_argument, nullptr, 's'},
+                            {"exercises", no_argument, nullptr, 'l'},
+                            {"grade", required_argument, nullptr, 'g'},
                             {nullptr, 0, nullptr, 0}};
     Options options;
     for (int one; (one = getopt_long(argc, argv, "+", known, nullptr)) != -1;) {  // +: the rest is the server's
@@ -63,25 +81,28 @@ Options options_of(int argc, char* argv[]) {
         else if (one == 'o') options.rows.push_back(&behaviour(optarg));
         else if (one == 'j') options.json = true;
         else if (one == 'h') options.help = true;
+        else if (one == 'x') options.exercise = &exercise(optarg);
+        else if (one == 's') options.source = optarg;
+        else if (one == 'l') options.list = true;
+        else if (one == 'g') options.junit = optarg;
         else throw std::invalid_argument("diagnose --help tells the options");  // getopt_long has said which is wrong
     }
-    if (options.help) return options;
-    options.server.command.assign(argv + optind, argv + argc);
-    if (options.server.command.empty()) throw std::invalid_argument("no server: diagnose [OPTION…] COMMAND [ARG…]");
+    options.command.assign(argv + optind, argv + argc);
+    if (options.help || options.is_about_exercises()) return options;
+    if (options.command.empty()) throw std::invalid_argument("no server: diagnose [OPTION…] COMMAND [ARG…]");
     if (options.rows.empty()) {
         for (const Behaviour& row : behaviours()) options.rows.push_back(&row);
     }
-    options.server.is_foreign = true;
-    options.server.environment = {{"PYTHONDONTWRITEBYTECODE", "1"}};  // it leaves nothing behind
     return options;
 }
 
 // ---- what is printed ----------------------------------------------------------------------------
 
+/// As the lines have it, but for the question mark.
 std::string word(Answer answer) {
     std::ostringstream text;
     text << answer;
-    return answer == Answer::undecided ? "undecided" : text.str();
+    return answer == Answer::undecided ? in_words(answer) : text.str();
 }
 
 /// "step_c, step_d or step_f"
@@ -119,68 +140,39 @@ std::string verdict(const Likeness& like) {
     return text + ')';
 }
 
-/// A JSON string (RFC 8259, 7). What is not UTF-8 becomes U+FFFD, byte by byte.
-std::string json(std::string_view text) {
-    std::ostringstream out;
-    out << '"';
-    for (std::size_t i = 0; i < text.size();) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        const std::size_t size = byte < 0x80                   ? 1
-                                 : byte >= 0xC2 && byte < 0xE0 ? 2
-                                 : byte >> 4 == 0xE            ? 3
-                                 : byte >> 3 == 0x1E           ? 4
-                                                               : 0;
-        const std::string_view rest = text.substr(i + 1, size == 0 ? 0 : size - 1);
-        const bool is_utf8 = size > 0 && rest.size() + 1 == size &&
-                             std::all_of(rest.begin(), rest.end(), [](char one) { return (one & 0xC0) == 0x80; });
-        if (!is_utf8) out << "\\ufffd";
-        else if (byte < ' ') out << "\\u00" << (byte >> 4) << "0123456789abcdef"[byte & 15];
-        else out << (byte == '"' || byte == '\\' ? "\\" : "") << text.substr(i, size);
-        i += is_utf8 ? size : 1;
-    }
-    return out.str() + '"';
-}
-
-template <class Sequence, class Convert> std::string json_list(const Sequence& all, Convert convert) {
-    std::string text;
-    for (const auto& one : all) text += (text.empty() ? "" : ", ") + convert(one);
-    return '[' + text + ']';
-}
-
-std::string json_step(char letter) { return json(std::string("step_") + letter); }
-
-std::string json_row(const Tried& row) {
-    const std::string answer =
-        row.finding.answer == Answer::not_applicable ? "not applicable" : word(row.finding.answer);
-    return "\n  {\"name\": " + json(row.behaviour->name) + ", \"description\": " + json(row.behaviour->description) +
-           ", \"answer\": " + json(answer) + ", \"evidence\": " + json(row.finding.evidence) +
-           ", \"explanation\": " + json(row.explanation()) + '}';
-}
-
-std::string json_object(const Options& options, const std::vector<Tried>& tried, const Likeness& like) {
-    const auto name = [](const Tried& row) { return json(row.behaviour->name); };
-    return "{\"command\": " + json_list(options.server.command, json) +
-           ",\n \"behaviours\": " + json_list(tried, json_row) +
-           ",\n \"recognised\": " + (like.steps.empty() ? "false" : "true") +
-           ",\n \"steps\": " + json_list(like.steps, json_step) + ",\n \"nearest\": " + json_step(like.nearest) +
-           ",\n \"differences\": " + json_list(like.differences, name) + "}\n";
-}
-
 // ---- what is done -------------------------------------------------------------------------------
 
-/// Tries all rows, within two minutes: what a server wins by doing nothing is that the rest is undecided.
-std::vector<Tried> try_all(const Options& options) {
-    const Clock::time_point deadline = Clock::now() + std::chrono::minutes(2);
-    std::vector<Tried> tried;
-    for (const Behaviour* row : options.rows) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
-        Program server = options.server;
-        server.patience = std::min(left, std::chrono::milliseconds(20'000));
-        const bool in_time = left > std::chrono::milliseconds(0);
-        tried.push_back({row, in_time ? find(*row, server) : Finding{Answer::undecided, "the two minutes are over"}});
-        if (!options.json) print_line(tried.back());
+/// What is done without trying the whole table: what is asked of the exercises.
+int run_exercises(const Options& options) {
+    if (!options.junit.empty()) return grade_exercises(options.junit);
+    if (options.exercise == nullptr) {
+        if (!options.json) return list_exercises();
+        std::cout << json_of_exercises();
+        return RECOGNISED;
     }
-    return tried;
+    const Command command = options.command.empty() ? options.exercise->command() : options.command;
+    if (!options.json) return check_exercise(*options.exercise, command);
+    std::cout << json_of_rows(check(*options.exercise, command, options.source));
+    return RECOGNISED;
+}
+
+/// Tries the rows on a server, and says which step it is like.
+int run_table(const Options& options) {
+    const Program server = foreign(options.command);
+    try {
+        const Server starts(server);
+    } catch (const std::exception& error) {
+        if (options.json) std::cout << json_of_error(options.command, error.what());
+        std::cerr << "diagnose: " << error.what() << '\n';
+        return NO_SERVER;
+    }
+    const std::vector<Tried> tried = try_all(server, options.rows, [&](const Tried& row) {
+        if (!options.json) print_line(row);
+    });
+    const Likeness like = likeness(tried);
+    std::cout << (options.json ? json_of(options.command, tried, like) : verdict(like) + '\n');
+    const bool is_expected = options.expect == 0 || like.steps.find(options.expect) != std::string::npos;
+    return !like.steps.empty() && is_expected ? RECOGNISED : NOT_RECOGNISED;
 }
 
 int run(int argc, char* argv[]) {
@@ -195,21 +187,17 @@ int run(int argc, char* argv[]) {
         std::cout << USAGE;
         return RECOGNISED;
     }
+    if (!options.is_about_exercises()) return run_table(options);
+    // Whoever reads may have read enough: `make exercises | head -n 3`.
+    std::signal(SIGPIPE, SIG_IGN);
     try {
-        const Server starts(options.server);
+        const int status = run_exercises(options);
+        const bool is_list = options.exercise == nullptr && options.junit.empty();
+        return std::cout.flush() || is_list ? status : 1;
     } catch (const std::exception& error) {
-        if (options.json) {
-            std::cout << "{\"command\": " << json_list(options.server.command, json)
-                      << ", \"error\": " << json(error.what()) << "}\n";
-        }
         std::cerr << "diagnose: " << error.what() << '\n';
-        return NO_SERVER;
+        return 1;
     }
-    const std::vector<Tried> tried = try_all(options);
-    const Likeness like = likeness(tried);
-    std::cout << (options.json ? json_object(options, tried, like) : verdict(like) + '\n');
-    const bool is_expected = options.expect == 0 || like.steps.find(options.expect) != std::string::npos;
-    return !like.steps.empty() && is_expected ? RECOGNISED : NOT_RECOGNISED;
 }
 
 }  // namespace

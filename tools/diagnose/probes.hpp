@@ -18,6 +18,8 @@ enum class Answer {
     undecided,  ///< the state that would decide it was not reached
 };
 
+const char* in_words(Answer answer);  ///< "yes", "no", "not applicable", "undecided"
+
 /// An answer, and what was seen, in one line.
 struct Finding {
     Answer answer = Answer::undecided;

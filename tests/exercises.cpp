@@ -1,0 +1,269 @@
+// What diagnose says, remembers and writes of the exercises. That it judges solutions rightly is tested by
+// `make test_exercises`.
+#include "../tools/diagnose/exercises.hpp"
+
+#include <filesystem>
+#include <set>
+
+#include "../tools/diagnose/exercise_probes.hpp"
+#include "../tools/diagnose/grade.hpp"
+#include "../tools/diagnose/utf8.hpp"
+#include "../tools/diagnose/words.hpp"
+#include "json.hpp"
+#include "support.hpp"
+
+namespace {
+
+/// An empty folder, which is the current one as long as this object lives.
+class Folder {
+public:
+    Folder() {
+        std::string name = std::filesystem::temp_directory_path() / "exercises.XXXXXX";
+        CHECK(mkdtemp(name.data()) != nullptr);
+        path_ = name;
+        std::filesystem::current_path(path_);
+    }
+    ~Folder() {
+        std::filesystem::current_path(before_);
+        std::filesystem::remove_all(path_);
+    }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+
+private:
+    std::filesystem::path before_ = std::filesystem::current_path();
+    std::filesystem::path path_;
+};
+
+void write(const std::string& file, const std::string& text) {
+    const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+    if (!folder.empty()) std::filesystem::create_directories(folder);
+    std::ofstream(file, std::ios::binary) << text;
+}
+
+/// Its rows, which all hold; in exercise 5 none does.
+std::vector<Row> rows_of(const Exercise& exercise) {
+    const Finding finding = exercise.number == 5 ? Finding{no, "evidence <1>", "rule"} : Finding{yes, "evidence"};
+    std::vector<Row> rows;
+    for (const std::string& name : exercise.kept) rows.push_back({name, finding, false});
+    for (const std::string& name : exercise.goals) rows.push_back({name, finding, true});
+    return rows;
+}
+
+std::string report_of(const char* number, const Command& command = {}) {
+    const Exercise& one = exercise(number);
+    return report(one, command.empty() ? one.command() : command, rows_of(one));
+}
+
+/// What is found in a file with these predictions.
+Findings found_in(const std::string& text) {
+    write("mine.txt", text);
+    return predictions({{}, "mine.txt"});
+}
+
+}  // namespace
+
+TEST_CASE("exercises: each asks for behaviours that there are, and gives other goals than it keeps") {
+    for (const Exercise& one : exercises()) {
+        CAPTURE(one.name);
+        std::set<std::string> names(one.kept.begin(), one.kept.end());
+        names.insert(one.goals.begin(), one.goals.end());
+        CHECK(names.size() == one.kept.size() + one.goals.size());
+        CHECK(std::filesystem::exists(one.source()));
+    }
+    CHECK(exercise("7").folder() == "exercises/07_burst");
+    CHECK(exercise("12").command() == Command{"build/exercises/12_homework", "step_h_wsgi/hello.sh"});
+    CHECK_THROWS_AS(exercise("07"), std::invalid_argument);
+    CHECK_THROWS_AS(exercise("13"), std::invalid_argument);
+}
+
+TEST_CASE("report: names the next exercise when all rows hold") {
+    CHECK(report_of("7").starts_with("exercise 7, burst: exercises/07_burst/server.cpp\n"));
+    CHECK(report_of("7").ends_with("done. Next: exercises/08_no_handler/README.md\n"));
+    CHECK(report_of("12").ends_with("done. That was the last one.\n"));
+    CHECK(report_of("8", {"python3", "mine.py"}).starts_with("exercise 8, no handler: python3 mine.py\n"));
+}
+
+TEST_CASE("report: says what does not hold yet, with the rule behind it") {
+    const std::string text = report_of("5");
+    CHECK(text.find("\n  not yet  reaps one         evidence <1>\n                             (rule)\n") !=
+          std::string::npos);
+    CHECK(
+        text.ends_with("\nnot yet: answers, concurrent, hangs up, survives SIGCHLD, reaps one. The task, and hints: "
+                       "exercises/05_reap/README.md\n"));
+}
+
+TEST_CASE("report: what cannot be asked is kept, but is no goal reached") {
+    const Exercise& one = exercise("5");
+    const std::vector<Row> rows = {{"survives SIGCHLD", {not_applicable, "no child"}, false},
+                                   {"reaps one", {not_applicable, "no child"}, true}};
+    const std::string text = report(one, one.command(), rows);
+    CHECK(text.find("\n  –        survives SIGCHLD  no child\n  not yet  reaps one         no child\n") !=
+          std::string::npos);
+    CHECK(text.find("\nnot yet: reaps one. ") != std::string::npos);
+}
+
+TEST_CASE("record: an exercise is done by any of several servers, as long as the server stays as it was") {
+    const Folder folder;
+    const Exercise& burst = exercise("7");
+    const Command mine = {"python3", "mine.py"};
+    const Command other = {"python3", "other  one.py"};
+    write("mine.py", "1");
+    write("other  one.py", "1");
+    write(burst.source(), "int main() {}\n");
+    for (const Command& command : {burst.command(), mine, other}) {
+        Record(".done").remember(burst, command, digest_of(burst, command));
+    }
+    Record(".done").remember(burst, other, std::nullopt);
+    CHECK(Record(".done").state_of(burst) == "done");
+    Record(".done").remember(burst, burst.command(), std::nullopt);
+    CHECK(Record(".done").state_of(burst) == "done (python3 mine.py)");
+    write("mine.py", "2");
+    CHECK(Record(".done").state_of(burst) == "changed since it was done");
+    Record(".done").remember(burst, mine, std::nullopt);
+    CHECK(Record(".done").state_of(burst) == "");
+}
+
+TEST_CASE("record: the digest is the SHA-256 of the files that the command names") {
+    const Folder folder;
+    write("mine.py", "abc");  // FIPS 180-4's own example
+    CHECK(digest_of(exercise("7"), {"python3", "mine.py"}) ==
+          "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    CHECK(digest_of(exercise("7"), {"nothing", "that is here"}) == "?");
+}
+
+TEST_CASE("list: a line for each exercise, and how many are done") {
+    const Folder folder;
+    write(exercise("3").source(), "changed");
+    write(exercise("7").source(), "done");
+    const std::string digest = digest_of(exercise("7"), exercise("7").command());
+    write(".done", "3 " + std::string(64, '0') + "\n7 " + digest + "\n8 ? python3 mine.py\n");
+    const std::string text = list(Record(".done"));
+    CHECK(text.starts_with("exercise_1   queue\n"));
+    CHECK(text.find("\nexercise_3   concurrent      changed since it was done\n") != std::string::npos);
+    CHECK(text.find("\nexercise_7   burst           done\n") != std::string::npos);
+    CHECK(text.find(" no handler      done when it was checked (python3 mine.py)\n") != std::string::npos);
+    CHECK(text.ends_with("\n2 of 12 done\n"));
+}
+
+TEST_CASE("grade: a line for each exercise") {
+    CHECK(line_of(Graded{&exercise("7"), rows_of(exercise("7"))}) == " 7  burst            7 of 7   done");
+    CHECK(line_of(Graded{&exercise("10"), rows_of(exercise("10"))}) == "10  silent client    8 of 8   done");
+    CHECK(line_of(Graded{&exercise("5"), rows_of(exercise("5"))}) ==
+          " 5  reap             0 of 5   not yet: answers, concurrent, hangs up, survives SIGCHLD, reaps one");
+}
+
+TEST_CASE("grade: an obstacle fails every row of its exercise") {
+    const Folder folder;
+    const Graded graded = grade(exercise("7"), exercise("7").command());
+    CHECK(graded.failures() == 7);
+    CHECK(
+        line_of(graded).ends_with(" 0 of 7   exercises/07_burst/server.cpp is not there; git restore "
+                                  "exercises/07_burst/server.cpp brings back what was given"));
+}
+
+TEST_CASE("junit: a suite for each exercise, a case for each row") {
+    const Finding fails = {no, "said \"<&>\"\n\x01\xFF", "a > b"};
+    const std::vector<Row> rows = {
+        {"answers", {yes, "fine"}, false}, {"hangs up", fails, false}, {"concurrent", {undecided, "unknown"}, true}};
+    CHECK(junit({{&exercise("3"), rows}}) == R"(<?xml version='1.0' encoding='utf-8'?>
+<testsuites>
+  <testsuite name="exercise_3 concurrent" tests="3" failures="2" errors="0">
+    <testcase classname="exercise_3" name="answers" />
+    <testcase classname="exercise_3" name="hangs up">
+      <failure message="said &quot;&lt;&amp;&gt;&quot;&#10;?)"
+                                             "\xEF\xBF\xBD"
+                                             R"(">a &gt; b</failure>
+    </testcase>
+    <testcase classname="exercise_3" name="concurrent">
+      <failure message="unknown" />
+    </testcase>
+  </testsuite>
+</testsuites>)");
+}
+
+TEST_CASE("obstacle: says why there is nothing to check") {
+    const Folder folder;
+    const Exercise& burst = exercise("7");
+    CHECK(obstacle(exercise("1"), {"python3", "mine.py"}) ==
+          "the answers are in exercises/01_queue/predictions.txt, and are no server's");
+    CHECK(
+        obstacle(burst, burst.command()) ==
+        "exercises/07_burst/server.cpp is not there; git restore exercises/07_burst/server.cpp brings back what was given");
+    write(burst.source(), "");
+    CHECK(obstacle(burst, burst.command()) == "it was not built");
+    write("build/exercises/07_burst.errors", "In file included\nserver.cpp:4: error: no type\n");
+    CHECK(obstacle(burst, burst.command()) == "server.cpp:4: error: no type");
+    write("build/exercises/07_burst", "");
+    CHECK(obstacle(burst, burst.command()) == std::nullopt);
+    CHECK(obstacle(burst, {"python3", "mine.py"}) == std::nullopt);
+}
+
+TEST_CASE("predictions: what editors of any system save is read, full-width characters too") {
+    const Folder folder;
+    const std::string right = "backlog 0: 1\nbacklog 1: 2\n";
+    std::string wide = "\xFF\xFE";
+    for (const char byte : right) (wide += byte) += '\0';
+    for (const std::string& text :
+         {right, "\xEF\xBB\xBF" + right, wide, std::string("backlog 0: 1 \r\n  backlog  1：２\r\n")}) {
+        CAPTURE(text);
+        Findings found = found_in(text);
+        CHECK(found["backlog 0"] == yes);
+        CHECK(found["backlog 0"].evidence == "1 connect, and the next one gets no answer");
+        CHECK(found["backlog 1"] == yes);
+        CHECK(found["backlog 5"].evidence == "wanted: \"backlog 5: NUMBER\"");
+    }
+}
+
+TEST_CASE("predictions: what is no number is shown, and what is none yet is told so") {
+    const Folder folder;
+    Findings found = found_in("backlog 0： ？\nbacklog 1 = 2\nbacklog 5: 99999999999999999999999\n");
+    CHECK(found["backlog 0"].evidence == "there is no number yet");
+    CHECK(found["backlog 1"].evidence == "wanted: \"backlog 1: NUMBER\", and there is \"backlog 1 = 2\"");
+    CHECK(found["backlog 5"].evidence == "99999999999999999999999 are predicted, but fewer connect");
+    CHECK(found_in("backlog 10: 1\n")["backlog 1"].evidence == "wanted: \"backlog 1: NUMBER\"");
+}
+
+TEST_CASE("decoded: bytes that are no text become U+FFFD") {
+    constexpr std::string_view PAIR("\xFE\xFF\xD8\x3D\xDE\x00\x00\x41", 8);  // U+1F600 is two units (RFC 2781, 2.2)
+    CHECK(decoded(PAIR) == std::string("\xF0\x9F\x98\x80") + 'A');
+    CHECK(decoded(std::string_view("\xFF\xFE\x00\xD8", 4)) == "\xEF\xBF\xBD");
+    CHECK(valid_utf8("a\xFF\xC3\xA4\xC3") == "a\xEF\xBF\xBD\xC3\xA4\xEF\xBF\xBD");
+    CHECK(valid_utf8("\xED\xA0\x80") == "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");  // half of a pair is no character
+    CHECK(first_characters("\xC3\xA4\xC3\xB6\xC3\xBC", 2) == "\xC3\xA4\xC3\xB6");
+}
+
+TEST_CASE("words: a command is split and joined as a shell does it") {
+    const Command words = {"python3", "my server.py", "it's", "\"", "", "--port=0"};
+    CHECK(line_of(words) == "python3 'my server.py' 'it'\"'\"'s' '\"' '' --port=0");
+    CHECK(words_in(line_of(words)) == words);
+    CHECK(words_in("  a\\ b \"c \\\" d\"'e'  ") == Command{"a b", "c \" de"});
+    CHECK(words_in("") == Command{});
+}
+
+TEST_CASE("diagnose --exercises: a reader that has read enough is no error") {
+    const std::string diagnose = std::filesystem::absolute(built("diagnose").command.front());
+    const auto unread = [&](const std::string& arguments) {
+        return Ended({{"bash", "-c", "exec 5> >(true); wait $!; \"$0\" " + arguments + " >&5", diagnose}});
+    };
+    const Ended list = unread("--exercises");
+    CHECK(list.fate == "exited with 0");
+    CHECK(list.err == "");
+    CHECK(unread("--exercise 7 ./no_such_server").fate == "exited with 1");
+}
+
+TEST_CASE("diagnose --exercise: says what is missing, and exits with 1") {
+    const std::string diagnose = std::filesystem::absolute(built("diagnose").command.front());
+    const Folder folder;
+    const Ended missing({{diagnose, "--exercise", "7"}});
+    CHECK(missing.fate == "exited with 1");
+    CHECK(missing.out.starts_with("exercise 7, burst: exercises/07_burst/server.cpp is not there; git restore "));
+    const Ended unknown({{diagnose, "--exercise", "13"}});
+    CHECK(unknown.fate == "exited with 2");
+    CHECK(unknown.err == "diagnose: no exercise has the number \"13\"\n");
+    write("exercises/.done", "7 ? ./no_such_server\n");
+    const Ended fails({{diagnose, "--exercise", "7", "./no_such_server"}});
+    CHECK(fails.fate == "exited with 1");
+    CHECK(fails.out.ends_with("not yet: listens. The task, and hints: exercises/07_burst/README.md\n"));
+    CHECK(list(Record()).find("no_such_server") == std::string::npos);
+}

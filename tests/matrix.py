@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Prints the table of behaviours as measured: what diagnose says of each step.
+
+    matrix.py --check   compares it with the tables of README.md and README.zh-CN.md instead; exit 1 when one differs
+
+It is Python, since it starts programs in parallel, and reads their JSON.
+"""
+
+import difflib
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import steps
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {"README.md": "| | behaviour |", "README.zh-CN.md": "| | 行为 |"}  # and how their tables begin
+TRANSLATED = 2  # the column of the descriptions
+
+
+def diagnosed(letter):
+    """What diagnose says of the step: a list of behaviours."""
+    said = subprocess.run(["./diagnose", "--json", *steps.command_of(letter)], cwd=ROOT, capture_output=True, text=True)
+    try:
+        return json.loads(said.stdout)["behaviours"]
+    except (json.JSONDecodeError, KeyError):
+        raise SystemExit(f"diagnose has failed on step_{letter}: {said.stdout}{said.stderr}") from None
+
+
+def measured():
+    """The table, a list of rows, which are lists of cells."""
+    with ThreadPoolExecutor(len(steps.LETTERS)) as pool:
+        columns = list(pool.map(diagnosed, steps.LETTERS))
+    table = [["", "behaviour", *steps.LETTERS], ["---"] * (2 + len(columns))]
+    for row in zip(*columns):
+        answers = ["–" if one["answer"] == "not applicable" else one["answer"] for one in row]
+        table.append([row[0]["name"], row[0]["description"], *answers])
+    return table
+
+
+def line_of(cells):
+    return "|" + "".join(f" {cell} |" if cell else " |" for cell in cells)
+
+
+def table_in(page, begin):
+    """The lines of the page's table."""
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith(begin))
+    end = next(at for at in range(start, len(lines)) if not lines[at].startswith("|"))
+    return lines[start:end]
+
+
+def without_descriptions(lines):
+    cells = [line.split("|") for line in lines]
+    return ["|".join(row[:TRANSLATED] + row[TRANSLATED + 1 :]) for row in cells]
+
+
+def differences(lines):
+    """In what the pages' tables differ from the measured one, as a diff; a description is compared in English alone."""
+    found = []
+    for page, begin in PAGES.items():
+        theirs = table_in(page, begin)
+        is_english = page == "README.md"
+        pair = (theirs, lines) if is_english else (without_descriptions(theirs), without_descriptions(lines))
+        found += difflib.unified_diff(*pair, page, "measured", lineterm="", n=0)
+    return found
+
+
+def main():
+    lines = [line_of(row) for row in measured()]
+    if sys.argv[1:] != ["--check"]:
+        print(*lines, sep="\n")
+        return 0
+    found = differences(lines)
+    print(*found or ["both READMEs have the table that is measured"], sep="\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+// Exercise 2: does the server print both ends of each connection? The client's own socket knows them as well.
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <sstream>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "../../net/socket.hpp"
+#include "clients.hpp"
+#include "exercise_probes.hpp"
+#include "utf8.hpp"
+
+namespace diagnose {
+
+using std::to_string;
+
+namespace {
+
+constexpr std::chrono::seconds PATIENCE(10);
+
+/// A connection as its client knows it: "127.0.0.1:8888" and "127.0.0.2:54321". `local` and `peer` are the server's
+/// words for the two ends.
+struct Ends {
+    std::string local;
+    std::string peer;
+};
+
+/// What a server has printed about a connection.
+struct Printed {
+    std::string local;
+    std::string peer;
+    std::string port;
+};
+
+std::string port_of(const std::string& end) { return end.substr(end.rfind(':') + 1); }
+
+/// Everything before the last colon; empty when there is none.
+std::string address_of(const std::string& end) {
+    return end.substr(0, end.find(':') == std::string::npos ? 0 : end.rfind(':'));
+}
+
+/// Has a client at `address` served, and returns the ends of its connection. One that the server refuses, or leaves
+/// alone, has them as well.
+Ends ask_from(const char* address, std::uint16_t port) {
+    net::Socket client(AF_INET, SOCK_STREAM);
+    const timeval patience = {PATIENCE.count(), 0};
+    for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+        net::check("setsockopt", setsockopt(client.fileno(), SOL_SOCKET, option, &patience, sizeof patience));
+    }
+    sockaddr_in own = {};
+    own.sin_family = AF_INET;
+    inet_pton(AF_INET, address, &own.sin_addr);
+    client.bind(own);
+    const Ends ends = {"127.0.0.1:" + to_string(port), std::string(address) + ':' + to_string(client.port())};
+    sockaddr_in server = {};
+    server.sin_family = AF_INET;
+    server.sin_port = htons(port);
+    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    try {
+        client.connect(server);
+        client.sendall(harness::REQUEST);
+        const auto deadline = std::chrono::steady_clock::now() + PATIENCE;
+        while (!client.recv(65536).empty() && std::chrono::steady_clock::now() < deadline) continue;
+    } catch (const std::system_error&) {  // refused, or no answer in time
+    }
+    return ends;
+}
+
+/// The lines "local … peer … ephemeral …" in a server's output.
+std::vector<Printed> printed_in(const std::string& output) {
+    std::vector<Printed> lines;
+    std::istringstream text(output);
+    for (std::string line; std::getline(text, line);) {
+        std::istringstream words(line);
+        Printed found;
+        std::string local;
+        std::string peer;
+        std::string ephemeral;
+        words >> local >> found.local >> peer >> found.peer >> ephemeral >> found.port;
+        const std::string as_wanted = "local " + found.local + " peer " + found.peer + " ephemeral " + found.port;
+        if (!found.port.empty() && line == as_wanted) lines.push_back(found);
+    }
+    return lines;
+}
+
+/// The bytes of the number in the other order.
+std::string swapped(const std::string& port) { return to_string(htons(static_cast<std::uint16_t>(std::stoi(port)))); }
+
+/// "1.0.0.127" of "127.0.0.1".
+std::string reversed(const std::string& address) {
+    std::istringstream parts(address);
+    std::string text;
+    for (std::string part; std::getline(parts, part, '.');) text = text.empty() ? part : part + '.' + text;
+    return text;
+}
+
+/// The rule behind the difference between the end, or the port, that was `printed` and the client's `own`; empty when
+/// there is none. `other` is what it might have been mistaken for.
+std::string fault_of(const std::string& printed, const std::string& own, const std::string& other) {
+    const std::string address = address_of(own);
+    if (printed == own) return "";
+    if (printed == other) {
+        return address.empty() ? "that is the port that the server was bound to" : "that is the other end";
+    }
+    if (port_of(printed) == swapped(port_of(own))) return "the bytes of a port come in network order (ntohs)";
+    if (!address.empty() && address_of(printed) == reversed(address)) {
+        return "the bytes of an address come in network order, and inet_ntop expects them so";
+    }
+    return "the kernel knows: getsockname(2), getpeername(2)";
+}
+
+Finding judged(const std::string& printed, const std::string& own, const std::string& other) {
+    const std::string rule = fault_of(printed, own, other);
+    if (rule.empty()) return yes(printed + ", as the client's own socket says");
+    return {Answer::no, valid_utf8(printed) + " was printed, and the client's own socket says " + own, rule};
+}
+
+/// What was printed about a connection; nothing when `line` is null.
+Findings judged(const Ends& ends, const Printed* line) {
+    if (line == nullptr) {
+        const Finding none = {Answer::no, "no line about the connection from " + ends.peer,
+                              "each connection has a socket pair of its own"};
+        return {{"local end", none}, {"peer end", none}, {"ephemeral port", none}};
+    }
+    return {{"local end", judged(line->local, ends.local, ends.peer)},
+            {"peer end", judged(line->peer, ends.peer, ends.local)},
+            {"ephemeral port", judged(line->port, port_of(ends.peer), port_of(ends.local))}};
+}
+
+}  // namespace
+
+/// Three clients, one after the other, from different addresses. Of their connections, the first that is printed
+/// wrongly; or the last.
+Findings printed_ends(const Solution& solution) {
+    Server server(patient(solution.server));
+    Findings found;
+    std::size_t count = 0;
+    for (const char* const address : {"127.0.0.1", "127.0.0.2", "127.0.0.3"}) {
+        const Ends ends = ask_from(address, server.port());
+        std::vector<Printed> lines;
+        server.until([&] { return (lines = printed_in(server.out() + server.err())).size() > count; });
+        const bool is_there = lines.size() > count;
+        for (const auto& [name, finding] : judged(ends, is_there ? &lines[count] : nullptr)) {
+            if (!found.contains(name) || found[name] == Answer::yes) found[name] = finding;
+        }
+        if (!is_there) break;
+        ++count;
+    }
+    return found;
+}
+
+}  // namespace diagnose

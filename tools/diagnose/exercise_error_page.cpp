@@ -1,0 +1,124 @@
+// Exercise 9: what does a client receive for which the server can have no process?
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cctype>
+#include <cerrno>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "../../net/socket.hpp"
+#include "../proc/process.hpp"
+#include "clients.hpp"
+#include "exercise_probes.hpp"
+#include "utf8.hpp"
+
+namespace diagnose {
+namespace {
+
+/// How the connection of a client ends.
+enum class End { closed, reset, open };
+
+/// From now on `pid` starts no process and no thread (RLIMIT_NPROC, getrlimit(2)). Only who has its user may say so,
+/// where root lacks CAP_SYS_RESOURCE: a process that becomes this user does. Throws std::system_error.
+void forbid_processes(pid_t pid) {
+    const uid_t user = proc::user_of(pid).value_or(getuid());
+    const pid_t helper = net::check("fork", fork());
+    if (helper == 0) {
+        rlimit limit = {};
+        const bool is_done = setresuid(user, user, user) == 0 && prlimit(pid, RLIMIT_NPROC, nullptr, &limit) == 0 &&
+                             (limit.rlim_cur = 0, prlimit(pid, RLIMIT_NPROC, &limit, nullptr)) == 0;
+        _exit(is_done ? 0 : errno);
+    }
+    int status = 0;
+    net::check("waitpid", waitpid(helper, &status, 0));
+    if (status != 0) throw std::system_error(WEXITSTATUS(status), std::generic_category(), "prlimit");
+}
+
+/// The status line, and all behind the empty line (RFC 9112, 2.1).
+struct Answered {
+    std::string status_line;
+    std::string page;
+};
+
+Answered parts_of(const std::string& answer) {
+    constexpr std::size_t MOST_SHOWN = 60;
+    std::string text = answer;
+    for (std::size_t at = 0; (at = text.find("\r\n", at)) != std::string::npos;) text.erase(at, 1);
+    const std::size_t head_end = text.find("\n\n");
+    const std::string line = valid_utf8(text.substr(0, text.find('\n')));
+    return {std::string(first_characters(line, MOST_SHOWN)),
+            head_end == std::string::npos ? "" : text.substr(head_end + 2)};
+}
+
+/// Whether it says that the server has failed: "HTTP/1.1 503 …" (RFC 9110, 15.6).
+bool is_server_error(std::string_view line) {
+    const auto is_digit = [&](std::size_t at) { return std::isdigit(static_cast<unsigned char>(line[at])) != 0; };
+    return line.size() >= 12 && (line.starts_with("HTTP/1.0 5") || line.starts_with("HTTP/1.1 5")) && is_digit(10) &&
+           is_digit(11) && (line.size() == 12 || !std::isalnum(static_cast<unsigned char>(line[12])));
+}
+
+/// Whether what a client has received is an error page.
+Finding judged(const std::string& answer, End end) {
+    const auto [line, page] = parts_of(answer);
+    const std::string told = "the client that is too many was told \"" + line + '"';
+    if (answer.empty()) {
+        return {Answer::no, "the client that is too many was hung up on without a word",
+                "503 is meant for it (RFC 9110, 15.6.4)"};
+    }
+    if (!is_server_error(line)) return {Answer::no, told, "that is no error of a server: its status is 5xx"};
+    if (page.empty()) return {Answer::no, told + ", and no page came", "a head, an empty line, a page"};
+    if (end == End::reset) {
+        return {Answer::no, "it was told \"" + line + "\", but by a connection that was reset",
+                "close resets when there are unread bytes"};
+    }
+    if (end == End::open) {
+        return {Answer::no, "it was told \"" + line + "\", but not the end",
+                "a connection ends when its last descriptor is closed"};
+    }
+    return yes(told + ", and a page");
+}
+
+/// A client asks a server that may start no process, and has sent its request before it is accepted.
+Finding answer_without_process(Server& server) {
+    forbid_processes(server.acceptor());
+    kill(server.acceptor(), SIGSTOP);
+    if (!server.until([&] { return server.is_stopped(); })) return undecided(server, "it cannot be stopped");
+    Clients clients;
+    if (!connect(server, clients)) return undecided(server, "nobody can connect");
+    Client& client = clients.front();
+    client.ask();
+    kill(server.acceptor(), SIGCONT);
+    server.until([&] { return client.has_ended(); });
+    const bool has_ended = client.has_ended();
+    const std::string answer = has_ended ? client.receive_all() : client.received();
+    const End end = !has_ended ? End::open : client.was_reset() ? End::reset : End::closed;
+    server.until([&] { return server.is_asleep(); });
+    if (server.has_ended()) {
+        return {Answer::no, "when no process was to be had, " + server.death(),
+                "fork fails when there are too many (EAGAIN)"};
+    }
+    if (answer.empty() && end == End::open) {
+        return {Answer::no,
+                "the client that is too many gets no answer: the server is asleep in " +
+                    proc::blocked_in(server.acceptor()),
+                "while it waits there it accepts nobody, and lets all wait"};
+    }
+    return judged(answer, end);
+}
+
+}  // namespace
+
+Findings error_page(const Solution& solution) {
+    Server server(patient(solution.server));
+    Clients clients;
+    hold(server, clients);
+    if (server.has_ended()) return {{"error page", no("with one client, " + server.death())}};
+    return {{"error page", answer_without_process(server)}};
+}
+
+}  // namespace diagnose

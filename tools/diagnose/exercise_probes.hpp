@@ -1,0 +1,39 @@
+// What the exercises ask and the table of behaviours does not: of the kernel itself, of what a server has printed, of
+// the student's source.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "probes.hpp"
+
+namespace diagnose {
+
+/// What a solution is: the server, and the student's file; empty where the server is made of something else.
+struct Solution {
+    Program server;
+    std::string source;
+};
+
+using Findings = std::map<std::string, Finding>;  ///< by the name of the row
+
+// Each decides one row or several. Throws what Server and Client throw.
+
+/// Exercise 1: what the source predicts about listen(2)'s backlog, beside what the kernel does.
+Findings predictions(const Solution& solution);
+/// Exercise 2: what the server prints about both ends of its connections.
+Findings printed_ends(const Solution& solution);
+/// Exercise 6: whether the accept loop is still the one that was given, which no behaviour shows.
+Findings accept_loop(const Solution& solution);
+/// Exercise 6: whether the server catches SIGCHLD.
+Findings handler(const Solution& solution);
+/// Exercise 8: whether it does not.
+Findings no_handler(const Solution& solution);
+/// Exercise 9: what a client receives for which the server can have no process.
+Findings error_page(const Solution& solution);
+/// Exercise 11: what becomes of two clients that are being served when SIGTERM comes.
+Findings waits_for_all(const Solution& solution);
+/// Exercise 12: whether a client that sends a byte at a time is disconnected when TIMEOUT is over.
+Findings drops_the_slow(const Solution& solution);
+
+}  // namespace diagnose

@@ -1,0 +1,156 @@
+#include "exercises.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <map>
+#include <stdexcept>
+#include <system_error>
+
+#include "../harness/server.hpp"
+#include "behaviours.hpp"
+#include "exercise_probes.hpp"
+
+namespace diagnose {
+namespace {
+
+using Names = std::vector<std::string>;
+
+Names joined(Names first, const Names& second) {
+    first.insert(first.end(), second.begin(), second.end());
+    return first;
+}
+
+const Names SERVES = {"answers", "concurrent", "hangs up"};
+const Names SERVES_AND_REAPS = joined(SERVES, {"survives SIGCHLD", "reaps one", "reaps many", "process limit"});
+
+const Exercise EXERCISES[] = {
+    {1, "queue", {"backlog 0", "backlog 1", "backlog 5"}, {}, "predictions.txt"},
+    {2, "endpoints", {"local end", "peer end", "ephemeral port"}, {"answers", "hangs up"}},
+    {3, "concurrent", {"concurrent"}, {"answers", "hangs up", "flat descriptors", "child lets go"}},
+    {4, "let go", {"child lets go", "hangs up", "flat descriptors", "descriptor limit"}, {"answers", "concurrent"}},
+    {5, "reap", {"reaps one"}, joined(SERVES, {"survives SIGCHLD"})},
+    {6,
+     "restart",
+     {"survives SIGCHLD"},
+     joined(joined({"accept loop", "handler"}, SERVES), {"reaps one", "process limit"})},
+    {7, "burst", {"reaps many"}, joined(SERVES, {"survives SIGCHLD", "reaps one", "process limit"})},
+    {8, "no handler", {"reaps one", "reaps many", "process limit"}, joined(SERVES, {"survives SIGCHLD", "no handler"})},
+    {9, "process limit", {"sheds load", "error page"}, SERVES_AND_REAPS},
+    {10, "silent client", {"drops the silent"}, SERVES_AND_REAPS},
+    {11, "graceful stop", {"stops gracefully", "waits for all"}, SERVES_AND_REAPS},
+    {12,
+     "homework",
+     {"concurrent", "drops the silent", "drops the slow", "stops gracefully"},
+     {"answers", "hangs up", "child lets go", "survives SIGCHLD", "reaps one", "reaps many", "process limit",
+      "sheds load"},
+     "server.cpp",
+     "step_h_wsgi/hello.sh"},
+};
+
+using Probe = Findings (*)(const Solution&);
+
+/// The rows that are no behaviours.
+const std::map<std::string, Probe> PROBES = {
+    {"backlog 0", predictions},       {"backlog 1", predictions},
+    {"backlog 5", predictions},       {"local end", printed_ends},
+    {"peer end", printed_ends},       {"ephemeral port", printed_ends},
+    {"accept loop", accept_loop},     {"handler", handler},
+    {"no handler", no_handler},       {"error page", error_page},
+    {"waits for all", waits_for_all}, {"drops the slow", drops_the_slow},
+};
+
+/// Whether `error` says that there was nobody to talk to: the server did not start or listen, or ended soon after.
+bool is_about_listening(const std::exception& error) {
+    const auto* const system = dynamic_cast<const std::system_error*>(&error);
+    return system == nullptr || system->code().value() == ECONNREFUSED;
+}
+
+/// Decides all of `names` that `probe` decides.
+void decide(Probe probe, const Solution& solution, const Names& names, Findings& found) {
+    try {
+        found.merge(probe(solution));
+    } catch (const std::runtime_error& error) {
+        const Finding failed = is_about_listening(error) ? Finding{Answer::no, "started once more, it does not listen"}
+                                                         : Finding{Answer::undecided, error.what()};
+        for (const std::string& name : names) {
+            const auto asked = PROBES.find(name);
+            if (asked != PROBES.end() && asked->second == probe) found[name] = failed;
+        }
+    }
+}
+
+/// What the table of behaviours says of the server.
+void ask_behaviours(const Program& server, const Names& names, Findings& found) {
+    std::vector<const Behaviour*> rows;
+    for (const std::string& name : names) {
+        if (!PROBES.contains(name)) rows.push_back(&behaviour(name));
+    }
+    for (const Tried& tried : try_all(server, rows, [](const Tried&) {})) {
+        Finding finding = tried.finding;
+        finding.rule = finding == Answer::no ? tried.explanation() : "";
+        found[tried.behaviour->name] = finding;
+    }
+}
+
+/// Why the server does not start or listen; empty when it does.
+std::string why_not_listening(const Program& program) {
+    try {
+        const harness::Server starts(program);
+        return "";
+    } catch (const std::exception& error) {
+        std::string line = error.what();
+        std::replace(line.begin(), line.end(), '\n', ' ');
+        return line;
+    }
+}
+
+}  // namespace
+
+std::string Exercise::folder() const {
+    std::string folder = (number < 10 ? "exercises/0" : "exercises/") + std::to_string(number) + '_' + name;
+    std::replace(folder.begin(), folder.end(), ' ', '_');
+    return folder;
+}
+
+std::vector<std::string> Exercise::command() const {
+    if (!is_program()) return {source()};
+    std::vector<std::string> command = {"build/" + folder()};
+    if (!argument.empty()) command.push_back(argument);
+    return command;
+}
+
+std::span<const Exercise> exercises() { return EXERCISES; }
+
+const Exercise& exercise(const std::string& number) {
+    const auto has_number = [&](const Exercise& one) { return std::to_string(one.number) == number; };
+    const auto* const found = std::find_if(std::begin(EXERCISES), std::end(EXERCISES), has_number);
+    if (found == std::end(EXERCISES)) throw std::invalid_argument("no exercise has the number \"" + number + '"');
+    return *found;
+}
+
+std::vector<Row> check(const Exercise& exercise, const std::vector<std::string>& command, const std::string& source) {
+    const Names names = joined(exercise.kept, exercise.goals);
+    Solution solution = {foreign(command), source};
+    // A Python server shows what it prints at once.
+    solution.server.environment["PYTHONUNBUFFERED"] = "1";
+    solution.server.patience = std::chrono::seconds(20);
+    Findings found;
+    if (exercise.is_program()) {
+        if (const std::string why = why_not_listening(solution.server); !why.empty()) {
+            return {{"listens", {Answer::no, why}, false}};
+        }
+        ask_behaviours(solution.server, names, found);
+    }
+    for (const std::string& name : names) {
+        if (PROBES.contains(name) && !found.contains(name)) decide(PROBES.at(name), solution, names, found);
+    }
+    std::vector<Row> rows;
+    for (const std::string& name : names) {
+        const bool is_goal = std::find(exercise.goals.begin(), exercise.goals.end(), name) != exercise.goals.end();
+        rows.push_back({name, found.at(name), is_goal});
+    }
+    return rows;
+}
+
+}  // namespace diagnose

@@ -1,0 +1,265 @@
+#include "grade.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <stdexcept>
+#include <system_error>
+
+#include "../harness/process.hpp"
+#include "utf8.hpp"
+#include "words.hpp"
+
+namespace diagnose {
+
+using std::to_string;
+
+namespace {
+
+constexpr const char* UNKNOWN = "?";  // the digest of a server whose command names no file
+
+/// No where it cannot be known.
+bool exists(const std::string& file) {
+    std::error_code ignored;
+    return std::filesystem::exists(file, ignored);
+}
+
+bool is_own(const Exercise& exercise, const Command& command) { return command == exercise.command(); }
+
+/// The student's file, if the server is made of it.
+std::string source_of(const Exercise& exercise, const Command& command) {
+    return is_own(exercise, command) ? exercise.source() : "";
+}
+
+std::vector<std::string> failed(const std::vector<Row>& rows) {
+    std::vector<std::string> names;
+    for (const Row& row : rows) {
+        if (!row.holds()) names.push_back(row.name);
+    }
+    return names;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+/// How a line of the record names the server; empty for the one that is made of the exercise's source.
+std::string name_of_server(const Exercise& exercise, const Command& command) {
+    if (is_own(exercise, command)) return "";
+    std::istringstream words(line_of(command));
+    std::string name;
+    for (std::string word; words >> word;) name += (name.empty() ? "" : " ") + word;
+    return name;
+}
+
+/// Every byte that XML has another use for, or no place for (XML 1.0, 2.2 and 2.4), in an attribute's value.
+std::string xml(const std::string& text) {
+    std::string escaped;
+    for (const char byte : valid_utf8(text)) {
+        if (byte == '&') escaped += "&amp;";
+        else if (byte == '<') escaped += "&lt;";
+        else if (byte == '>') escaped += "&gt;";
+        else if (byte == '"') escaped += "&quot;";
+        else if (byte == '\n' || byte == '\r' || byte == '\t') escaped += "&#" + to_string(int{byte}) + ';';
+        else escaped += static_cast<unsigned char>(byte) < ' ' ? '?' : byte;
+    }
+    return escaped;
+}
+
+std::string junit_case(const Exercise& exercise, const Row& row) {
+    std::string text =
+        "    <testcase classname=\"exercise_" + to_string(exercise.number) + "\" name=\"" + xml(row.name) + '"';
+    if (row.holds()) return text + " />\n";
+    const Finding& finding = row.finding;
+    text += ">\n      <failure message=\"" + xml(finding.evidence) + '"';
+    text += finding.rule.empty() ? " />\n" : '>' + xml(finding.rule) + "</failure>\n";
+    return text + "    </testcase>\n";
+}
+
+std::string line_of(const Row& row) {
+    const char* const word = !row.holds() ? "not yet" : row.finding == Answer::yes ? "yes" : "–";
+    const std::string line = "  " + padded(word, 8) + ' ' + padded(row.name, 17) + ' ' + row.finding.evidence + '\n';
+    return row.finding.rule.empty() ? line : line + std::string(28, ' ') + " (" + row.finding.rule + ")\n";
+}
+
+/// What the compiler has said of a program that is not there.
+std::string fault_of_build(const std::string& errors) {
+    std::ifstream file(errors);
+    std::string first;
+    for (std::string line; std::getline(file, line);) {
+        if (line.find("error: ") != std::string::npos) return valid_utf8(line);
+        if (first.empty()) first = line;
+    }
+    return first.empty() ? "it was not built" : valid_utf8(first);
+}
+
+}  // namespace
+
+std::optional<std::string> obstacle(const Exercise& exercise, const Command& command) {
+    const std::string file = exercise.source();
+    if (!is_own(exercise, command)) {
+        if (exercise.is_program()) return std::nullopt;
+        return "the answers are in " + file + ", and are no server's";
+    }
+    if (!exists(file)) {
+        return file + " is not there; git restore " + file + " brings back what was given";
+    }
+    if (!exercise.is_program() || exists(command.front())) return std::nullopt;
+    return fault_of_build("build/" + exercise.folder() + ".errors");
+}
+
+std::string digest_of(const Exercise& exercise, const Command& command) {
+    std::vector<std::string> files = is_own(exercise, command) ? Command{exercise.source()} : command;
+    std::error_code ignored;
+    std::erase_if(files, [&](const std::string& file) { return !std::filesystem::is_regular_file(file, ignored); });
+    if (files.empty()) return UNKNOWN;
+    harness::Program program = {{"sh", "-c", "cat -- \"$@\" | sha256sum", "sh"}};
+    program.command.insert(program.command.end(), files.begin(), files.end());
+    harness::Process process(program);
+    process.until_ended();
+    const std::string digest = process.out().substr(0, 64);
+    if (digest.size() != 64) throw std::runtime_error("sha256sum has failed: " + process.err());
+    return digest;
+}
+
+Record::Record(std::string file) : file_(std::move(file)) {
+    std::ifstream in(file_);
+    for (std::string line; std::getline(in, line);) {
+        std::istringstream words(line);
+        int number = 0;
+        std::string digest;
+        std::string server;
+        words >> number >> digest >> std::ws;
+        std::getline(words, server);
+        digests_[{number, server}] = digest;
+    }
+}
+
+void Record::remember(const Exercise& exercise, const Command& command, const std::optional<std::string>& digest) {
+    const std::pair key(exercise.number, name_of_server(exercise, command));
+    digests_.erase(key);
+    if (digest) digests_[key] = *digest;
+    std::ofstream out(file_);
+    for (const auto& [entry, value] : digests_) {
+        out << entry.first << ' ' << value << (entry.second.empty() ? "" : " ") << entry.second << '\n';
+    }
+    if (!out.flush()) throw std::runtime_error(file_ + " cannot be written");
+}
+
+std::string Record::state_of(const Exercise& exercise) const {
+    bool was_done = false;
+    for (const auto& [entry, digest] : digests_) {
+        const auto& [number, server] = entry;
+        if (number != exercise.number) continue;
+        was_done = true;
+        if (digest != digest_of(exercise, server.empty() ? exercise.command() : words_in(server))) continue;
+        const std::string when = digest == UNKNOWN ? "done when it was checked" : "done";
+        return server.empty() ? when : when + " (" + server + ')';
+    }
+    return was_done ? "changed since it was done" : "";
+}
+
+std::string report(const Exercise& exercise, const Command& command, const std::vector<Row>& rows) {
+    std::string text = "exercise " + to_string(exercise.number) + ", " + exercise.name + ": " +
+                       (is_own(exercise, command) ? exercise.source() : line_of(command)) + '\n';
+    for (const Row& row : rows) text += line_of(row);
+    if (const std::vector<std::string> names = failed(rows); !names.empty()) {
+        return text + "not yet: " + joined(names) + ". The task, and hints: " + exercise.folder() + "/README.md\n";
+    }
+    const auto next = std::find_if(exercises().begin(), exercises().end(),
+                                   [&](const Exercise& other) { return other.number > exercise.number; });
+    if (next == exercises().end()) return text + "done. That was the last one.\n";
+    return text + "done. Next: " + next->folder() + "/README.md\n";
+}
+
+std::string list(const Record& record) {
+    std::string text;
+    std::size_t done = 0;
+    for (const Exercise& exercise : exercises()) {
+        const std::string state = record.state_of(exercise);
+        std::string line = padded("exercise_" + to_string(exercise.number), 12) + ' ';
+        line += state.empty() ? exercise.name : padded(exercise.name, 15) + ' ' + state;
+        text += line + '\n';
+        done += state.starts_with("done") ? 1 : 0;
+    }
+    return text + to_string(done) + " of " + to_string(exercises().size()) + " done\n";
+}
+
+std::size_t Graded::failures() const { return failed(rows).size(); }
+
+Graded grade(const Exercise& exercise, const Command& command) {
+    Graded graded = {&exercise, {}, obstacle(exercise, command)};
+    if (!graded.obstacle) graded.rows = check(exercise, command, source_of(exercise, command));
+    else {
+        for (const auto* names : {&exercise.kept, &exercise.goals}) {
+            for (const std::string& name : *names) graded.rows.push_back({name, {Answer::no, *graded.obstacle}, true});
+        }
+    }
+    return graded;
+}
+
+std::string line_of(const Graded& graded) {
+    const std::vector<std::string> names = failed(graded.rows);
+    const std::string verdict = graded.obstacle ? *graded.obstacle
+                                : names.empty() ? "done"
+                                                : "not yet: " + joined(names);
+    const std::string number = to_string(graded.exercise->number);
+    const std::string count = to_string(graded.rows.size() - names.size());
+    return std::string(2 - number.size(), ' ') + number + "  " + padded(graded.exercise->name, 15) + ' ' +
+           std::string(2 - count.size(), ' ') + count + " of " + padded(to_string(graded.rows.size()), 2) + "  " +
+           verdict;
+}
+
+std::string junit(const std::vector<Graded>& all) {
+    std::string text = "<?xml version='1.0' encoding='utf-8'?>\n<testsuites>\n";
+    for (const Graded& one : all) {
+        text += "  <testsuite name=\"exercise_" + to_string(one.exercise->number) + ' ' + one.exercise->name +
+                "\" tests=\"" + to_string(one.rows.size()) + "\" failures=\"" + to_string(one.failures()) +
+                "\" errors=\"0\">\n";
+        for (const Row& row : one.rows) text += junit_case(*one.exercise, row);
+        text += "  </testsuite>\n";
+    }
+    return text + "</testsuites>";
+}
+
+int check_exercise(const Exercise& exercise, const Command& command) {
+    if (const std::optional<std::string> fault = obstacle(exercise, command)) {
+        std::cout << "exercise " << exercise.number << ", " << exercise.name << ": " << *fault << '\n';
+        return 1;
+    }
+    const std::string digest = digest_of(exercise, command);  // of what it was before: the check takes a while
+    const std::vector<Row> rows = check(exercise, command, source_of(exercise, command));
+    const bool is_done = failed(rows).empty();
+    Record().remember(exercise, command, is_done ? std::optional(digest) : std::nullopt);
+    std::cout << report(exercise, command, rows);
+    return is_done ? 0 : 1;
+}
+
+int list_exercises() {
+    std::cout << list(Record());
+    return 0;
+}
+
+int grade_exercises(const std::string& file) {
+    std::vector<Graded> all;
+    std::size_t done = 0;
+    for (const Exercise& exercise : exercises()) {
+        const char* const server = std::getenv(("SERVER_" + to_string(exercise.number)).c_str());
+        const Command command = words_in(server == nullptr ? "" : server);
+        all.push_back(grade(exercise, command.empty() ? exercise.command() : command));
+        done += all.back().failures() == 0 ? 1 : 0;
+        std::cout << line_of(all.back()) << std::endl;
+    }
+    std::ofstream out(file);
+    out << junit(all);
+    if (!out.flush()) throw std::runtime_error(file + " cannot be written");
+    std::cout << done << " of " << all.size() << " done; " << file << '\n';
+    return 0;
+}
+
+}  // namespace diagnose

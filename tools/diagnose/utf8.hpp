@@ -1,0 +1,32 @@
+// Bytes of unknown origin as text: what a server has said, and what an editor has saved.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace diagnose {
+
+/// The text with U+FFFD for each byte that does not belong to a character (RFC 3629).
+std::string valid_utf8(std::string_view bytes);
+
+/// How many characters `text`, which is UTF-8, has.
+std::size_t characters_in(std::string_view text);
+
+/// The first `count` characters of `text`, which is UTF-8.
+std::string_view first_characters(std::string_view text, std::size_t count);
+
+/// `text`, followed by as many spaces as make it `columns` wide; a character is one column.
+std::string padded(std::string_view text, std::size_t columns);
+
+/// Without the spaces, tabs and line ends around it.
+std::string_view stripped(std::string_view text);
+
+/// What an editor has saved, also one of Windows: as UTF-8 or as UTF-16, perhaps after a byte order mark (RFC 2781,
+/// 3.2; UTF-16 without one is not recognised), with lines that end with \r\n or \n. Returns UTF-8, with \n.
+std::string decoded(std::string_view bytes);
+
+/// The file, decoded; empty when it cannot be read.
+std::string text_in(const std::string& file);
+
+}  // namespace diagnose
