@@ -53,6 +53,13 @@ def entries_of(text):
     return entries
 
 
+def edit_of_diff(diff):
+    """The edit that a diff without line numbers shows: a line that begins with a space is on both sides."""
+    lines = diff.splitlines()
+    removed = [line[1:].strip() for line in lines if line.startswith(("-", " "))]
+    return Edit(removed, [line[1:] for line in lines if line.startswith(("+", " "))])
+
+
 def places_of(removed, lines):
     """Where these lines follow each other, by the index of the first."""
     size = len(removed)

@@ -31,6 +31,9 @@ import pexpect
 
 from page import Page, all_pages
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/
+import edits  # noqa: E402
+
 PATIENCE = 180  # seconds for a line that is expected
 PROMPT = "<prompt>"
 MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
@@ -269,21 +272,20 @@ def finish(terminals):
 
 
 def apply(diff, folder, page_folder):
-    """Replaces the lines with a minus by those with a plus, in the one source of the page's folder that has them. Lines
-    that begin with a space stay as they are, and tell where those are."""
-    removed = [line[1:].strip() for line in diff.splitlines() if line.startswith(("-", " "))]
-    added = [line[1:] for line in diff.splitlines() if line.startswith(("+", " "))]
-    done = 0
-    for file in sorted((folder / page_folder).glob("*.cpp")) + sorted((folder / "net").glob("*.hpp")):
-        lines = file.read_text(encoding="utf-8").splitlines()
-        for at in range(len(lines) - len(removed) + 1):
-            if [line.strip() for line in lines[at : at + len(removed)]] == removed:
-                lines[at : at + len(removed)] = added
-                file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-                done += 1
-                break
-    if done != 1:
-        raise Unexpected(f"these lines are in {done} sources:\n{diff}")
+    """Replaces the lines with a minus by those with a plus, in the one source of the page's folder, or of net, that has
+    them. Lines that begin with a space stay as they are, and tell where those are."""
+    files = sorted((folder / page_folder).glob("*.cpp")) + sorted((folder / "net").glob("*.hpp"))
+    edit = edits.edit_of_diff(diff)
+    texts = {file: file.read_text(encoding="utf-8").splitlines() for file in files}
+    having = [file for file, lines in texts.items() if edits.places_of(edit.removed, lines)]
+    if len(having) != 1:
+        raise Unexpected(f"these lines are in {len(having)} sources:\n{diff}")
+    (file,) = having
+    try:
+        edits.replace(texts[file], edit)
+    except edits.NotOnce as fault:
+        raise Unexpected(f"{file.name}: {fault}:\n{diff}") from None
+    file.write_text("\n".join(texts[file]) + "\n", encoding="utf-8")
 
 
 def copy_of_repository(folder):
