@@ -2,24 +2,40 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/syscall.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
-#include <iterator>
+#include <cstring>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "errors.hpp"
+#include "syscalls.hpp"
 
 namespace proc {
 namespace {
 
-/// The text of /proc/PID/`name`; empty when it cannot be read.
+/// The text of /proc/PID/`name`; empty when it cannot be read. Throws what require_descriptor throws.
 std::string read_file(pid_t pid, const char* name) {
     std::string text;
     const int fd = open(("/proc/" + std::to_string(pid) + '/' + name).c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd == -1) return text;
+    if (fd == -1) {
+        require_descriptor("open");
+        return text;
+    }
     char buffer[4096];
     for (ssize_t count; (count = read(fd, buffer, sizeof buffer)) > 0;) {
         text.append(buffer, static_cast<std::size_t>(count));
@@ -31,7 +47,7 @@ std::string read_file(pid_t pid, const char* name) {
 /// Calls `visit` with each entry of `directory` whose name is a whole number. Does nothing when it cannot be read.
 template <class Visit> void for_each_number(const std::string& directory, Visit visit) {
     const std::unique_ptr<DIR, int (*)(DIR*)> open_directory(opendir(directory.c_str()), closedir);
-    if (!open_directory) return;
+    if (!open_directory) return require_descriptor("opendir");
     while (const dirent* entry = readdir(open_directory.get())) {
         const std::string name = entry->d_name;
         int number = -1;
@@ -108,100 +124,42 @@ std::string call_behind(const std::string& kernel_function) {
     return "the kernel's " + kernel_function;
 }
 
-/// The calls that a server or its child may be found blocked in. Not every architecture has them all.
-const char* syscall_name(long number) {
-    switch (number) {
-#ifdef SYS_accept
-        case SYS_accept:
-            return "accept";
-#endif
-        case SYS_accept4:
-            return "accept4";
-        case SYS_recvfrom:
-            return "recvfrom";
-        case SYS_recvmsg:
-            return "recvmsg";
-        case SYS_read:
-            return "read";
-        case SYS_sendto:
-            return "sendto";
-        case SYS_sendmsg:
-            return "sendmsg";
-        case SYS_write:
-            return "write";
-        case SYS_connect:
-            return "connect";
-        case SYS_wait4:
-            return "wait4";
-        case SYS_waitid:
-            return "waitid";
-        case SYS_nanosleep:
-            return "nanosleep";
-        case SYS_clock_nanosleep:
-            return "clock_nanosleep";
-        case SYS_restart_syscall:
-            return "restart_syscall";
-#ifdef SYS_poll
-        case SYS_poll:
-            return "poll";
-#endif
-        case SYS_ppoll:
-            return "ppoll";
-#ifdef SYS_select
-        case SYS_select:
-            return "select";
-#endif
-        case SYS_pselect6:
-            return "pselect6";
-#ifdef SYS_epoll_wait
-        case SYS_epoll_wait:
-            return "epoll_wait";
-#endif
-        case SYS_epoll_pwait:
-            return "epoll_pwait";
-#ifdef SYS_epoll_pwait2
-        case SYS_epoll_pwait2:
-            return "epoll_pwait2";
-#endif
-#ifdef SYS_io_uring_enter
-        case SYS_io_uring_enter:
-            return "io_uring_enter";
-#endif
-        case SYS_futex:
-            return "futex";
-        case SYS_rt_sigtimedwait:
-            return "rt_sigtimedwait";
-        case SYS_rt_sigsuspend:
-            return "rt_sigsuspend";
-#ifdef SYS_pause
-        case SYS_pause:
-            return "pause";
-#endif
-        default:
-            return nullptr;
-    }
-}
-
-/// A system call and its first arguments.
+/// A system call and its arguments, as /proc/PID/syscall shows them (proc(5)).
 struct Call {
     std::string name;  ///< empty: none
-    std::uint64_t first = 0;
-    std::uint64_t second = 0;
+    std::array<std::uint64_t, 6> arguments = {};  ///< each as wide as a register: 32 bits on a 32-bit system
 };
 
-/// The call that the process is blocked in, from /proc/PID/syscall (proc(5)).
+/// Whether a call with this name waits for what happens to descriptors, and how many it was given: the argument that
+/// says so is an int, or small.
+std::optional<std::uint32_t> count_of_descriptors(const Call& call) {
+    if (call.name == "select" || call.name == "pselect6") return static_cast<std::uint32_t>(call.arguments[0]);
+    if (call.name == "poll" || call.name == "ppoll") return static_cast<std::uint32_t>(call.arguments[1]);
+    return std::nullopt;
+}
+
+/// Whether select(2), poll(2) or one of their kind was given a time to return after. It is an int for poll, and less
+/// than 0 for none; a pointer for the others, and null for none.
+bool has_timeout(const Call& call) {
+    if (call.name == "poll") return static_cast<std::int32_t>(call.arguments[2]) >= 0;
+    return (call.name == "ppoll" ? call.arguments[2] : call.arguments[4]) != 0;
+}
+
+/// The call that the process is blocked in.
 Call blocking_call(pid_t pid) {
     const std::string text = read_file(pid, "syscall");
     const std::vector<std::string_view> words = words_of(text);
     const long number = leading_number<long>(text).value_or(-1);
     Call call;
     if (text.empty()) call.name = call_behind(read_file(pid, "wchan"));
-    if (number < 0 || words.size() < 3) return call;  // "running", or blocked outside a system call
+    if (number < 0 || words.size() <= call.arguments.size()) return call;  // "running", or outside a system call
     const char* name = syscall_name(number);
     call.name = name ? name : "system call " + std::to_string(number);
-    const auto argument = [](std::string_view word) { return leading_number<std::uint64_t>(word.substr(2), 16); };
-    call.first = argument(words[1]).value_or(0);
-    call.second = argument(words[2]).value_or(0);
+    for (std::size_t i = 0; i < call.arguments.size(); ++i) {
+        call.arguments[i] = leading_number<std::uint64_t>(words[i + 1].substr(2), 16).value_or(0);  // after "0x"
+    }
+    // Where there is no call pause(2), the library makes it of a ppoll that only a signal can end (aarch64, riscv64).
+    if (count_of_descriptors(call) == 0U && !has_timeout(call)) call.name = "pause";
     return call;
 }
 
@@ -293,13 +251,23 @@ std::vector<pid_t> child_pids(pid_t pid) {
     return before;
 }
 
+std::string describe_wait_status(int status) {
+    if (WIFEXITED(status)) return "exited with " + std::to_string(WEXITSTATUS(status));
+    const int number = WTERMSIG(status);
+    return "was killed by signal " + std::to_string(number) + " (" + strsignal(number) + ')';
+}
+
+void wait_for_signals_of_seen_zombies() {
+    siginfo_t ignored;
+    waitid(P_ALL, 0, &ignored, WEXITED | WNOHANG | WNOWAIT);
+}
+
 std::string blocked_in(pid_t pid) { return blocking_call(pid).name; }
 
 bool sleeps(pid_t pid) {
     const Call call = blocking_call(pid);
     if (call.name == "nanosleep" || call.name == "clock_nanosleep") return true;
-    if (call.name == "select" || call.name == "pselect6") return call.first == 0;
-    return (call.name == "poll" || call.name == "ppoll") && call.second == 0;
+    return count_of_descriptors(call) == 0U;  // and there is a timeout: without one it is no sleep, but a pause
 }
 
 std::vector<Descriptor> descriptors(pid_t pid) {

@@ -1,10 +1,12 @@
 // What the Linux kernel says about processes, read from /proc (proc(5)): never from the process itself, which is
-// neither stopped nor asked. Everything here is a snapshot; it may be out of date when it is returned.
+// neither stopped nor asked. Everything here is a snapshot; it may be out of date when it is returned. Each function
+// that reads a file throws std::runtime_error when there is no descriptor left to read it with (errors.hpp).
 #pragma once
 
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -47,12 +49,24 @@ std::vector<pid_t> threads(pid_t pid);
 
 /// The name of the system call that the process is blocked in ("accept", "recvfrom"), from /proc/PID/syscall. Empty
 /// when it is running, is a zombie or gone, or belongs to another user. A call that has no name here is "system call
-/// 123". Where only an ancestor may read that file (Yama's ptrace_scope), /proc/PID/wchan tells of some calls.
+/// 123". A call of select(2), poll(2) or their kind without a descriptor and without a timeout is a "pause": it waits
+/// for a signal, and some architectures have no other pause(2). Where only an ancestor may read that file (Yama's
+/// ptrace_scope), /proc/PID/wchan tells of some calls.
 std::string blocked_in(pid_t pid);
 
-/// Whether it is blocked in a call that waits for nothing but time: nanosleep(2), or select(2) and poll(2) without a
-/// descriptor.
+/// Whether it is blocked in a call that waits for nothing but time: nanosleep(2), or select(2) and poll(2) with a
+/// timeout and without a descriptor.
 bool sleeps(pid_t pid);
+
+/// How a process has ended, in words, of its wait status (waitpid(2)): "exited with 1", "was killed by signal 15
+/// (Terminated)".
+std::string describe_wait_status(int status);
+
+/// Returns when each process that was seen as a zombie before this call has had its SIGCHLD sent to its parent. The
+/// kernel shows a child as a zombie a moment before it sends the signal, but does both under its lock on the process
+/// table (exit_notify), which waitid takes too: when it returns, the signals of all zombies that we have seen have been
+/// sent.
+void wait_for_signals_of_seen_zombies();
 
 /// Whether we may read what a process shows only to its user, and to root: its descriptors, its call, its exit status
 /// (ptrace(2), "Ptrace access mode checking"). No for a process that is gone.

@@ -14,6 +14,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "errors.hpp"
+
 namespace proc {
 namespace {
 
@@ -23,7 +25,9 @@ namespace {
 class SockDiag {
 public:
     SockDiag() : fd_(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)) {
-        if (fd_ == -1) fail(errno);
+        if (fd_ != -1) return;
+        require_descriptor("socket");
+        fail(errno);
     }
     SockDiag(const SockDiag&) = delete;
     SockDiag& operator=(const SockDiag&) = delete;

@@ -1,5 +1,6 @@
 // What the Linux kernel says about TCP sockets, asked as ss(8) does: by sock_diag(7), which finds one socket among many
-// without walking over all of them. IPv4 and IPv6, of this network namespace.
+// without walking over all of them. IPv4 and IPv6, of this network namespace. Each throws std::runtime_error when there
+// is no descriptor left to ask with (errors.hpp).
 #pragma once
 
 #include <sys/types.h>

@@ -12,6 +12,7 @@
 #include <iostream>
 #include <stdexcept>
 
+#include "../proc/errors.hpp"
 #include "changes.hpp"
 #include "json.hpp"
 #include "pace.hpp"
@@ -203,6 +204,7 @@ int run(int argc, char* argv[]) {
     if (options.mode == Mode::live && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))) {
         throw std::invalid_argument("this is no terminal: use --once, --json or --log");
     }
+    proc::require_proc();
     raise_descriptor_limit();
     Watcher watcher(options.target);
     if (options.mode == Mode::log) keep_log(watcher);

@@ -1,7 +1,5 @@
 #include "model.hpp"
 
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -47,10 +45,7 @@ Fill fill_of(std::size_t used, rlim_t limit) {
 }
 
 std::string fate(const std::optional<int>& status) {
-    if (!status) return "exit status not visible";
-    if (WIFEXITED(*status)) return "exited with " + std::to_string(WEXITSTATUS(*status));
-    const int number = WTERMSIG(*status);
-    return "was killed by signal " + std::to_string(number) + " (" + strsignal(number) + ')';
+    return status ? proc::describe_wait_status(*status) : "exit status not visible";
 }
 
 std::string kind_of(const proc::Descriptor& descriptor) {

@@ -57,13 +57,6 @@ bool is_unaccepted(const proc::TcpSocket& socket) {
     return socket.inode == 0 && (socket.state == TCP_ESTABLISHED || socket.state == TCP_CLOSE_WAIT);
 }
 
-/// The kernel shows a child as a zombie a moment before it sends SIGCHLD to the parent, but does both under its lock on
-/// the process table, which waitid takes as well: after it, the signals of all zombies that we have seen are sent.
-void wait_for_signals_of_seen_zombies() {
-    siginfo_t ignored;
-    waitid(P_ALL, 0, &ignored, WEXITED | WNOHANG | WNOWAIT);
-}
-
 /// Whether the process is still there, and at work.
 bool is_alive(const proc::Process& process) {
     const std::optional<proc::Process> now = proc::process(process.pid);
@@ -136,7 +129,7 @@ void Watcher::look_at_server() {
     has_run_ = false;
     for (auto& [pid, known] : known_) known.is_seen = false;
     visit(pid_, 0, server.processes);
-    wait_for_signals_of_seen_zombies();
+    proc::wait_for_signals_of_seen_zombies();
     server.child_signal = proc::signal_state(pid_, SIGCHLD);
     if (server.processes.empty() || !read(known_.at(pid_))) return bury();  // it ended meanwhile
     server.processes.front() =
