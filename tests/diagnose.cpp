@@ -115,6 +115,23 @@ TEST_CASE("diagnose: a server that never starts, or never listens") {
     CHECK(run_diagnose({"sleep", "600"}).fate == "exited with 3");
 }
 
+TEST_CASE("diagnose: says so, and ends, when it may have but few descriptors") {
+    for (const rlim_t descriptors : {5, 7, 9, 10, 11, 12, 14, 20}) {
+        Program program = built("diagnose");
+        program.command.insert(program.command.end(), {"--only=answers", "--only=reaps many", step('g')});
+        program.max_descriptors = descriptors;
+        Process diagnosis(program);
+        CAPTURE(descriptors);
+        CHECK(diagnosis.until_ended());
+        CHECK(diagnosis.fate() != "exited with 0");
+        CHECK((diagnosis.out() + diagnosis.err())
+                  .find(": Too many open files. This process may have no more than " + std::to_string(descriptors)) !=
+              std::string::npos);
+        CHECK(diagnosis.out().find("  no  ") == std::string::npos);  // want of descriptors decides nothing
+        CHECK(diagnosis.alive().empty());
+    }
+}
+
 TEST_CASE("diagnose: interrupted, it takes the server with it") {
     Program program = built("diagnose");
     program.command.push_back(step('g'));

@@ -1,7 +1,11 @@
 // The harness: it finds a server, sees what it does, and leaves nothing behind.
 #include <linux/capability.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "../tools/harness/fork_limit.hpp"
 #include "support.hpp"
 
 namespace {
@@ -55,6 +59,65 @@ TEST_CASE("the limit of processes holds for the program alone, for root as well"
     Client client(second.port());
     client.ask();
     CHECK(client.receive_all() == PAGE);
+}
+
+TEST_CASE("fork limit: the keeper is asked at each fork, and one too many fails with EAGAIN") {
+    int pair[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+    const pid_t program = fork_child([&] {
+        ask_at_each_fork(pair[1]);
+        close(pair[1]);
+        for (int forks = 0; forks < 20; ++forks) {
+            const pid_t child = fork_child([] { pause(); });
+            if (child == -1) _exit(errno == EAGAIN ? forks : 100);
+        }
+        _exit(101);
+    });
+    close(pair[1]);
+    const Fd listener = receive_listener(pair[0]);
+    close(pair[0]);
+    REQUIRE(listener.number() != -1);
+    for (pollfd asks = {listener.number(), POLLIN, 0}; poll(&asks, 1, 30'000) == 1 && (asks.revents & POLLIN) != 0;) {
+        answer_fork(listener.number(), 5);
+    }
+    int status = 0;
+    waitpid(program, &status, 0);
+    CHECK(proc::describe_wait_status(status) == "exited with 4");  // itself and four children are five
+}
+
+TEST_CASE("limits: no program is given more than we may have ourselves") {
+    Program limited = built("step_g");
+    limited.max_descriptors = 200;
+    limited.max_processes = 8;
+    const pid_t starter = fork_child([&] {
+        const rlimit descriptors = {100, 100};
+        setrlimit(RLIMIT_NOFILE, &descriptors);
+        const Server server(limited);
+        const proc::Limits limits = proc::limits(server.pid());
+        _exit(limits.descriptors == 100 ? 2 : 1);
+    });
+    int status = 0;
+    waitpid(starter, &status, 0);
+    CHECK(proc::describe_wait_status(status) == "exited with 2");
+}
+
+TEST_CASE("limits: a program is not started when its user may not have as many processes") {
+    Program limited = built("step_g");
+    limited.max_processes = 8;
+    const pid_t starter = fork_child([&] {
+        const rlimit processes = {4, 4};
+        setrlimit(RLIMIT_NPROC, &processes);
+        try {
+            const Server server(limited);
+        } catch (const std::runtime_error& error) {
+            const bool says_so = std::string(error.what()).find("no more than 4 processes") != std::string::npos;
+            _exit(says_so ? 2 : 1);
+        }
+        _exit(0);
+    });
+    int status = 0;
+    waitpid(starter, &status, 0);
+    CHECK(proc::describe_wait_status(status) == "exited with 2");
 }
 
 TEST_CASE("whatever else its user starts, a foreign program may have its processes") {

@@ -2,12 +2,15 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 
 #include <thread>
 
 #include "../tools/proc/pidfd.hpp"
+#include "../tools/proc/syscalls.hpp"
 #include "support.hpp"
 
 namespace {
@@ -121,6 +124,85 @@ TEST_CASE("a call that waits for nothing but time is a sleep") {
         poll(&stdin_only, 1, 600'000);
     }));
     CHECK_FALSE(child_in([] { pause(); }));
+}
+
+TEST_CASE("proc: a call is a pause, and no sleep, when it waits for neither time nor descriptors") {
+    const auto call_of = [](auto call) {
+        const pid_t pid = fork_child(call);
+        CHECK(eventually([&] { return !proc::blocked_in(pid).empty() && proc::process(pid)->state == 'S'; }));
+        std::string name = proc::blocked_in(pid) + (proc::sleeps(pid) ? ", a sleep" : "");
+        kill(pid, SIGKILL);
+        waitpid(pid, nullptr, 0);
+        return name;
+    };
+    timespec minutes = {600, 0};
+    CHECK(call_of([] { pause(); }) == "pause");
+    CHECK(call_of([] { syscall(SYS_ppoll, nullptr, 0, nullptr, nullptr, 8); }) == "pause");  // pause() of aarch64
+    CHECK(call_of([&] { syscall(SYS_ppoll, nullptr, 0, &minutes, nullptr, 8); }) == "ppoll, a sleep");
+    CHECK(call_of([] { syscall(SYS_pselect6, 0, nullptr, nullptr, nullptr, nullptr, nullptr); }) == "pause");
+    CHECK(call_of([&] { syscall(SYS_pselect6, 0, nullptr, nullptr, nullptr, &minutes, nullptr); }) ==
+          "pselect6, a sleep");
+    CHECK(call_of([] { poll(nullptr, 0, -1); }) == "pause");
+}
+
+TEST_CASE("proc: a call of a 32-bit system has its usual name when its time has 64 bits") {
+    const std::pair<long, std::string> calls[] = {
+        {407, "clock_nanosleep"}, {413, "pselect6"},        {414, "ppoll"}, {417, "recvmmsg"},
+        {420, "semtimedop"},      {421, "rt_sigtimedwait"}, {422, "futex"}};  // linux/arch/arm/tools/syscall.tbl
+    for (const auto& [number, name] : calls) CHECK(proc::syscall_name(number) == name);
+    CHECK(proc::syscall_name(SYS_accept4) == std::string("accept4"));
+    CHECK(proc::syscall_name(SYS_getpid) == nullptr);
+}
+
+TEST_CASE("proc: a wait status is told in words") {
+    CHECK(proc::describe_wait_status(7 << 8) == "exited with 7");
+    CHECK(proc::describe_wait_status(SIGTERM) == "was killed by signal 15 (Terminated)");
+}
+
+TEST_CASE("proc: a file is not taken for missing when no descriptor is left") {
+    const pid_t pid = fork_child([] {
+        const rlimit none = {0, 0};
+        setrlimit(RLIMIT_NOFILE, &none);
+        int thrown = 0;
+        const auto count = [&](auto look) {
+            try {
+                look();
+            } catch (const std::runtime_error& error) {
+                if (std::string(error.what()).find("no more than 0 descriptors") != std::string::npos) ++thrown;
+            }
+        };
+        count([] { proc::process(getpid()); });
+        count([] { proc::threads(getpid()); });
+        count([] { proc::listening_sockets(); });
+        count([] { const Client client(1); });
+        _exit(thrown);
+    });
+    int status = 0;
+    waitpid(pid, &status, 0);
+    CHECK(proc::describe_wait_status(status) == "exited with 4");
+}
+
+TEST_CASE("proc: each program says so in one line when /proc is not mounted") {
+    const std::string tests = folder("BUILD", "build/") + "run_tests";
+    const std::vector<std::string> programs[] = {{built("diagnose").command[0], built("step_g").command[0]},
+                                                 {built("xray").command[0], "--once"},
+                                                 {tests, "--first=1", "--last=1"}};
+    for (const std::vector<std::string>& program : programs) {
+        Program hidden = {
+            {"unshare", "--map-root-user", "--mount", "sh", "-c", "mount -t tmpfs none /proc && exec \"$@\"", "sh"}};
+        hidden.command.insert(hidden.command.end(), program.begin(), program.end());
+        const Ended said(hidden);
+        if (said.err.starts_with("unshare: ")) {
+            WARN_MESSAGE(false, "not tried: ", said.err);
+            return;
+        }
+        CAPTURE(program[0]);
+        CHECK(said.fate.starts_with("exited with "));
+        CHECK(said.fate != "exited with 0");
+        CHECK(said.err.find(": /proc does not show this process: it is not mounted") != std::string::npos);
+        CHECK(count_in(said.err, "\n") == 1);
+        CHECK(said.out == "");
+    }
 }
 
 TEST_CASE("a process has its threads, itself first") {

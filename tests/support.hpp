@@ -19,6 +19,7 @@
 
 #include "../tools/diagnose/behaviours.hpp"
 #include "../tools/harness/client.hpp"
+#include "../tools/harness/guard.hpp"
 #include "../tools/harness/process.hpp"
 #include "../tools/harness/server.hpp"
 #include "../tools/proc/process.hpp"

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "../harness/guard.hpp"
 #include "figures.hpp"
 
 namespace {

@@ -9,9 +9,16 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <string>
+#include <string_view>
+#include <system_error>
 
-#include "process.hpp"
+#include "../proc/errors.hpp"
+#include "program.hpp"
 
 namespace harness {
 namespace {
@@ -44,6 +51,17 @@ std::size_t length_of_page(std::string_view answer) {
     return length;
 }
 
+/// Throws std::runtime_error when we have no descriptor left: it is not the server's fault.
+net::Socket new_socket() {
+    try {
+        return net::Socket(AF_INET, SOCK_STREAM);
+    } catch (const std::system_error& error) {
+        errno = error.code().value();
+        proc::require_descriptor("socket");
+        throw;
+    }
+}
+
 }  // namespace
 
 bool is_page(std::string_view answer) {
@@ -52,7 +70,7 @@ bool is_page(std::string_view answer) {
            answer.size() > page && answer.size() - page >= length_of_page(answer);
 }
 
-Client::Client(std::uint16_t server_port) : socket_(AF_INET, SOCK_STREAM) {
+Client::Client(std::uint16_t server_port) : socket_(new_socket()) {
     const timeval patience = {std::chrono::duration_cast<std::chrono::seconds>(PATIENCE).count(), 0};
     net::check("setsockopt", setsockopt(socket_.fileno(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience));
     sockaddr_in address = {};

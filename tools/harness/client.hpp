@@ -20,7 +20,8 @@ bool is_page(std::string_view answer);
 /// A connection to a server on 127.0.0.1. It closes when its scope ends.
 class Client {
 public:
-    /// Throws std::system_error when there is nobody to connect to, or nobody who lets us in time.
+    /// Throws std::system_error when there is nobody to connect to, or nobody who lets us in time; std::runtime_error
+    /// when we have no descriptor left.
     explicit Client(std::uint16_t server_port);
     Client(Client&&) = default;
     /// Leaves; with a reset where the server has hung up first, since the kernel would keep its port for a minute

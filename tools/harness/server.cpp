@@ -62,25 +62,22 @@ bool is_wait_for_events(const std::string& call) {
         call, {"poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_enter"});
 }
 
-/// Whether all threads of the process wait for something. To be on the way into write(2), say, is not to wait.
+bool is_fork(const std::string& call) { return is_one_of(call, {"clone", "clone3", "fork", "vfork"}); }
+
+/// Whether all threads of the process wait for something. To be on the way into write(2), say, is not to wait; nor is a
+/// fork that waits for our keeper (fork_limit.hpp).
 bool is_asleep(pid_t pid) {
     const std::vector<pid_t> threads = proc::threads(pid);
     return !threads.empty() && std::all_of(threads.begin(), threads.end(), [](pid_t thread) {
-        return state_of(thread) == 'S' && !proc::blocked_in(thread).empty();
+        if (state_of(thread) != 'S') return false;
+        const std::string call = proc::blocked_in(thread);  // after its state: it may have slept in a fork until now
+        return !call.empty() && !is_fork(call);
     });
 }
 
 bool has(const std::vector<proc::Descriptor>& all, std::uint64_t socket_inode) {
     return std::any_of(all.begin(), all.end(),
                        [&](const proc::Descriptor& one) { return one.is_socket() && one.inode == socket_inode; });
-}
-
-/// The kernel shows a child as a zombie a moment before it sends SIGCHLD to the parent, but does both under its lock on
-/// the process table (exit_notify), which waitid takes too: when it returns, the signals of all zombies that we have
-/// seen have been sent.
-void wait_for_signals_of_seen_zombies() {
-    siginfo_t ignored;
-    waitid(P_ALL, 0, &ignored, WEXITED | WNOHANG | WNOWAIT);
 }
 
 std::string last_lines(const std::string& text) {
@@ -243,7 +240,7 @@ std::vector<proc::Process> Server::children() const {
 }
 
 bool Server::has_noticed_exits() const {
-    wait_for_signals_of_seen_zombies();
+    proc::wait_for_signals_of_seen_zombies();
     const proc::SignalState sigchld = proc::signal_state(acceptor_, SIGCHLD);
     return !sigchld.pending || sigchld.blocked;
 }

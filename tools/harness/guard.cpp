@@ -1,0 +1,95 @@
+#include "guard.hpp"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+
+#include "../../net/socket.hpp"
+#include "../proc/process.hpp"
+#include "keeper.hpp"
+
+namespace harness {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Longer than a keeper takes at most.
+constexpr std::chrono::seconds MOST_TIME_TO_END(15);
+static_assert(MOST_TIME_TO_END > MOST_TIME_TO_END_A_PROGRAM);
+
+volatile std::sig_atomic_t guarded_program = 0;
+
+void pass_on(int number) {
+    const int saved_errno = errno;
+    if (guarded_program > 0) kill(guarded_program, number);  // 0: it is gone, and its pid may be another's
+    errno = saved_errno;
+}
+
+/// Kills what the guarded program has left to us, but for keepers: each of them is about to end its program, and
+/// itself.
+void kill_strays(pid_t guard) {
+    try {
+        for (const proc::Process& child : proc::children(guard)) {
+            if (child.name != KEEPER) kill(child.pid, SIGKILL);
+        }
+    } catch (const std::exception&) {  // no descriptor left: then we can only wait for them
+    }
+}
+
+/// Waits for the guarded program, and for all that it leaves. Returns what `guarded` returns.
+int wait_for_all(pid_t guard, pid_t program) {
+    int result = 1;
+    bool is_over = false;
+    Clock::time_point deadline;
+    while (true) {
+        int status = 0;
+        const pid_t pid = waitpid(-1, &status, is_over ? WNOHANG : 0);
+        if (pid == -1 && errno != EINTR) return result;  // ECHILD: nobody is left, no keeper either
+        if (pid == program) {
+            result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+            guarded_program = 0;
+            is_over = true;
+            deadline = Clock::now() + MOST_TIME_TO_END;
+        }
+        if (!is_over) continue;
+        kill_strays(guard);
+        if (pid != 0) continue;
+        if (Clock::now() > deadline) return result;
+        poll(nullptr, 0, 1);
+    }
+}
+
+}  // namespace
+
+void die_with_parent(pid_t parent) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(1);  // it was faster
+}
+
+int guarded(const std::function<int()>& program) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    const pid_t guard = getpid();
+    const pid_t pid = net::check("fork", fork());
+    if (pid == 0) {
+        die_with_parent(guard);
+        std::exit(program());
+    }
+    guarded_program = pid;
+    struct sigaction action = {};
+    action.sa_handler = pass_on;
+    action.sa_flags = SA_RESTART;
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &action, nullptr);
+    return wait_for_all(guard, pid);
+}
+
+}  // namespace harness

@@ -1,0 +1,201 @@
+#include "keeper.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "../../net/socket.hpp"
+#include "../proc/process.hpp"
+#include "fd.hpp"
+#include "fork_limit.hpp"
+
+namespace harness {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using net::check;
+
+/// Leaves but stdin, stdout, stderr, which lead nowhere, and these descriptors (-1: none).
+void close_all_but(std::vector<int> kept) {
+    std::erase(kept, -1);
+    std::sort(kept.begin(), kept.end());
+    int next = STDERR_FILENO + 1;
+    for (const int one : kept) {
+        if (one > next) check("close_range", syscall(SYS_close_range, next, one - 1, 0U));
+        next = one + 1;
+    }
+    check("close_range", syscall(SYS_close_range, next, std::numeric_limits<int>::max(), 0U));
+    const Fd null(check("open", open("/dev/null", O_RDWR | O_CLOEXEC)));
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null.number(), standard);
+}
+
+sigset_t child_signal() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    return set;
+}
+
+// ---- the start ----------------------------------------------------------------------------------
+
+/// Says why there is no program.
+[[noreturn]] void report_failure(int started, int error, const char* reason) {
+    Start start;
+    start.error = error;
+    std::strncpy(start.reason, reason, sizeof start.reason - 1);
+    if (write(started, &start, sizeof start) == -1) _exit(126);
+    _exit(127);
+}
+
+/// In the process that becomes the program.
+[[noreturn]] void start_program(const Program& program, const KeeperEnds& ends, Fd to_keeper, pid_t keeper) {
+    try {
+        close_all_but({ends.out, ends.err, ends.started, to_keeper.number()});
+        become(program, ends.out, ends.err, to_keeper.number(), keeper);
+        report_failure(ends.started, errno, "");
+    } catch (const std::system_error& error) {
+        report_failure(ends.started, error.code().value(), "");
+    } catch (const std::exception& error) {
+        report_failure(ends.started, 0, error.what());
+    }
+}
+
+/// A program that was started, and where it asks before it forks.
+struct Started {
+    pid_t pid;
+    Fd forks;
+};
+
+/// Starts the program, and reports its pid.
+Started start(const Program& program, const KeeperEnds& ends) {
+    Fd from_program;
+    Fd to_keeper;
+    if (program.max_processes) {
+        int pair[2];
+        check("socketpair", socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+        from_program = Fd(pair[0]);
+        to_keeper = Fd(pair[1]);
+    }
+    const pid_t keeper = getpid();
+    Start start;
+    start.pid = check("fork", fork());
+    if (start.pid == 0) start_program(program, ends, std::move(to_keeper), keeper);
+    if (write(ends.started, &start, sizeof start) != sizeof start) _exit(127);
+    to_keeper.close();
+    return {start.pid, program.max_processes ? receive_listener(from_program.number()) : Fd()};
+}
+
+// ---- the end ------------------------------------------------------------------------------------
+
+/// Stops all that stands below us, until nobody is left who could fork another one. Two calm looks it takes: a child
+/// that was born behind the first one is seen by the second.
+void freeze_all_descendants(Clock::time_point deadline) {
+    for (int calm_looks = 0; calm_looks < 2 && Clock::now() < deadline; ++calm_looks) {
+        for (const proc::Process& one : proc::descendants(getpid())) {
+            if ((one.state == 'R' || one.state == 'S') && kill(one.pid, SIGSTOP) == 0) calm_looks = -1;
+        }
+    }
+}
+
+/// Reaps all children that have exited. Returns whether there are others.
+bool reap_all() {
+    pid_t pid;
+    while ((pid = waitpid(-1, nullptr, WNOHANG)) > 0) {
+    }
+    return pid == 0;
+}
+
+/// Kills and reaps all that stands below us: who loses its parent becomes our own child. The program is killed even if
+/// /proc cannot tell who is there; then, and for those that do not end in time, all of our session's process group is
+/// killed, ourselves included, and the rest is left to the process that we belong to. `program`: 0 when it was reaped.
+void end_all_descendants(pid_t program) {
+    const Clock::time_point deadline = Clock::now() + MOST_TIME_TO_END_A_PROGRAM;
+    const sigset_t child = child_signal();
+    try {
+        freeze_all_descendants(deadline);
+    } catch (const std::exception&) {  // no descriptor to look with
+    }
+    if (program > 0) kill(program, SIGKILL);
+    while (reap_all() && Clock::now() < deadline) {
+        try {
+            for (const proc::Process& one : proc::descendants(getpid())) kill(one.pid, SIGKILL);
+        } catch (const std::exception&) {
+        }
+        constexpr timespec A_MOMENT = {0, 10'000'000};
+        sigtimedwait(&child, nullptr, &A_MOMENT);
+    }
+    if (reap_all()) kill(0, SIGKILL);
+}
+
+// ---- in between ---------------------------------------------------------------------------------
+
+/// Reaps, and reports what it has reaped, until the other end of `reports` is closed. Returns the program's pid; 0 when
+/// it was reaped.
+pid_t keep(const Program& program, const Started& started, int reports, int child_signals) {
+    pid_t left = started.pid;
+    pollfd events[] = {{child_signals, POLLIN, 0}, {reports, POLLIN, 0}, {started.forks.number(), POLLIN, 0}};
+    while (events[1].revents == 0) {
+        if (poll(events, 3, -1) == -1) continue;
+        signalfd_siginfo ignored;
+        if ((events[0].revents & POLLIN) != 0) check("read", read(child_signals, &ignored, sizeof ignored));
+        bool has_ended = false;
+        for (Report report = {}; (report.pid = waitpid(-1, &report.status, WNOHANG)) > 0;) {
+            if (report.pid == left) has_ended = true;
+            send(reports, &report, sizeof report, MSG_NOSIGNAL);
+        }
+        // The kernel hands over the children of a dying process before its parent can reap it (exit_notify): so these
+        // were all of its zombies.
+        constexpr Report END = {0, 0};
+        if (has_ended) {
+            send(reports, &END, sizeof END, MSG_NOSIGNAL);
+            left = 0;
+        }
+        if ((events[2].revents & POLLIN) != 0) answer_fork(started.forks.number(), *program.max_processes);
+        else if (events[2].revents != 0) events[2].fd = -1;  // nobody is left who could ask
+    }
+    return left;
+}
+
+}  // namespace
+
+void be_keeper(const Program& program, KeeperEnds ends) {
+    prctl(PR_SET_NAME, KEEPER);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    setsid();  // out of reach of the terminal's Ctrl-C
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_IGN);
+    const sigset_t child = child_signal();
+    sigprocmask(SIG_BLOCK, &child, nullptr);
+    Started started = {0, Fd()};
+    try {
+        close_all_but({ends.out, ends.err, ends.reports, ends.started});  // first: we may have but few
+        const int child_signals = check("signalfd", signalfd(-1, &child, SFD_CLOEXEC));
+        started = start(program, ends);
+        for (const int one : {ends.out, ends.err, ends.started}) close(one);
+        started.pid = keep(program, started, ends.reports, child_signals);
+    } catch (const std::system_error& error) {
+        if (started.pid == 0) report_failure(ends.started, error.code().value(), "");
+    }
+    end_all_descendants(started.pid);
+    _exit(0);
+}
+
+}  // namespace harness

@@ -1,0 +1,63 @@
+#include "program.hpp"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "../../net/socket.hpp"
+#include "guard.hpp"
+#include "limits.hpp"
+
+namespace harness {
+namespace {
+
+using net::check;
+
+/// No signal is blocked, ignored or handled.
+void reset_signals() {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
+}
+
+/// Our environment, without the settings that the servers read, and with the program's own.
+void set_environment(const Program& program) {
+    for (const char* variable : {"PORT", "HOST", "SLEEP", "TIMEOUT", "MAX_CLIENTS", "APP_TIMEOUT", "GRACE"}) {
+        unsetenv(variable);
+    }
+    for (const auto& [variable, value] : program.environment) setenv(variable.c_str(), value.c_str(), 1);
+}
+
+}  // namespace
+
+Program Program::with(const std::string& variable, const std::string& value) const {
+    Program changed = *this;
+    changed.environment[variable] = value;
+    return changed;
+}
+
+void become(const Program& program, int out, int err, int to_keeper, pid_t keeper) {
+    reset_signals();
+    check("dup2", dup2(out, STDOUT_FILENO));
+    check("dup2", dup2(err, STDERR_FILENO));
+    check("close_range", syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC));  // ours are not for the program
+    set_environment(program);
+    limit_output(program);
+    limit_processes(program, to_keeper);
+    die_with_parent(keeper);
+    std::vector<char*> arguments;
+    for (const std::string& argument : program.command) arguments.push_back(const_cast<char*>(argument.c_str()));
+    arguments.push_back(nullptr);
+    if (program.max_descriptors) limit(RLIMIT_NOFILE, *program.max_descriptors);  // last: there may be none left
+    execvp(arguments[0], arguments.data());
+}
+
+}  // namespace harness
