@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "../harness/process.hpp"
+#include "../harness/guard.hpp"
+#include "../harness/program.hpp"
 #include "../harness/server.hpp"
 #include "behaviours.hpp"
 #include "exercises.hpp"

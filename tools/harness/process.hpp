@@ -15,7 +15,6 @@
 
 #include "../proc/process.hpp"
 #include "fd.hpp"
-#include "guard.hpp"
 #include "program.hpp"
 
 namespace harness {
