@@ -1,11 +1,19 @@
 // Test client: many processes, each of which opens many connections and hangs up only when it has them all.
 #include <getopt.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <exception>
 #include <list>
+#include <stdexcept>
+#include <string>
+#include <system_error>
 
 #include "../net/socket.hpp"
 

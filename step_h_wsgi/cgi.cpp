@@ -2,7 +2,13 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
+
+#include "http.hpp"
 
 namespace cgi {
 namespace {

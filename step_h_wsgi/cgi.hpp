@@ -2,6 +2,7 @@
 // application tells its response. Knows no processes and no sockets.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>

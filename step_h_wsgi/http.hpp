@@ -2,6 +2,7 @@
 // wrong with it. Knows no sockets.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>

@@ -1,4 +1,8 @@
 // Behaviours that no step shows, on servers that do; what the evidence says; and how a server is recognised.
+#include <map>
+#include <string>
+#include <vector>
+
 #include "support.hpp"
 
 namespace {

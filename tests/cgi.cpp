@@ -1,6 +1,13 @@
 // The words of CGI by themselves: step_h_wsgi/cgi.hpp.
 #include "../step_h_wsgi/cgi.hpp"
 
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../step_h_wsgi/http.hpp"
 #include "support.hpp"
 
 namespace {

@@ -1,4 +1,13 @@
 // client3: many connections at once.
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "../net/socket.hpp"
 #include "support.hpp"
 
 namespace {

@@ -1,5 +1,14 @@
 // The program diagnose: its lines, its options, its exit status. What it says of servers that are wrong on purpose, and
 // of those in other languages, is tested by `make mutants`.
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <string>
+#include <vector>
+
 #include "json.hpp"
 #include "support.hpp"
 

@@ -1,9 +1,21 @@
 // The harness: it finds a server, sees what it does, and leaves nothing behind.
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <deque>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "../tools/harness/fork_limit.hpp"
 #include "support.hpp"

@@ -3,7 +3,10 @@
 #include "../step_h_wsgi/http.hpp"
 
 #include <cctype>
+#include <cstddef>
 #include <cstring>
+#include <string>
+#include <string_view>
 
 #include "support.hpp"
 

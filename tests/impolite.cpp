@@ -1,5 +1,15 @@
 #include "impolite.hpp"
 
+#include <unistd.h>
+
+#include <string>
+#include <string_view>
+
+#include "../tools/harness/client.hpp"
+#include "../tools/harness/program.hpp"
+#include "../tools/harness/server.hpp"
+#include "support.hpp"
+
 namespace impolite {
 namespace {
 

@@ -1,7 +1,15 @@
 // What every step promises alike: settings, output, errors.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <fstream>
 #include <iomanip>
 #include <iterator>
 #include <sstream>
+#include <string>
 
 #include "support.hpp"
 

@@ -1,9 +1,17 @@
 // The helper by itself: net/socket.hpp.
 #include "../net/socket.hpp"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <unistd.h>
 
+#include <cstddef>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include "support.hpp"
 

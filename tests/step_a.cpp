@@ -1,4 +1,10 @@
 // step_a: one client after the other. Its column of the table of behaviours, then what is its own.
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <deque>
+
 #include "impolite.hpp"
 #include "support.hpp"
 

@@ -1,5 +1,8 @@
 // step_b: one client after the other, with a sleep between. The rows of the table of behaviours (README.md), then what
 // is its own.
+#include <deque>
+#include <string>
+
 #include "impolite.hpp"
 #include "support.hpp"
 

@@ -1,4 +1,8 @@
 // step_c: a child for each client. Its column of the table of behaviours, then what is its own.
+#include <deque>
+#include <string>
+#include <vector>
+
 #include "impolite.hpp"
 #include "support.hpp"
 

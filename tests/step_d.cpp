@@ -1,4 +1,7 @@
 // step_d: nobody closes the copies. Its column of the table of behaviours, then what is its own.
+#include <deque>
+#include <string>
+
 #include "impolite.hpp"
 #include "support.hpp"
 

@@ -1,4 +1,9 @@
 // step_e: reaps, and dies of EINTR. Its column of the table of behaviours, then what is its own.
+#include <signal.h>
+#include <sys/types.h>
+
+#include <string>
+
 #include "impolite.hpp"
 #include "support.hpp"
 

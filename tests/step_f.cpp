@@ -1,4 +1,9 @@
 // step_f: restarts accept, and loses signals. Its column of the table of behaviours, then what is its own.
+#include <signal.h>
+
+#include <cstddef>
+#include <deque>
+
 #include "impolite.hpp"
 #include "support.hpp"
 

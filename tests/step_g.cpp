@@ -1,4 +1,6 @@
 // step_g: no zombie is left. Its column of the table of behaviours, then what is its own.
+#include <string>
+
 #include "impolite.hpp"
 #include "support.hpp"
 

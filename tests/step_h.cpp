@@ -2,6 +2,18 @@
 #include "step_h.hpp"
 
 #include <sys/resource.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../tools/harness/program.hpp"
+#include "../tools/harness/server.hpp"
+#include "support.hpp"
 
 using namespace step_h;
 

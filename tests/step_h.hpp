@@ -1,6 +1,14 @@
 // Starts step_h with an application, asks it, and takes its answers apart.
 #pragma once
 
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "support.hpp"
 
 namespace step_h {

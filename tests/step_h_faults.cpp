@@ -1,8 +1,18 @@
 // step_h when system calls fail: one call after the other, in the server's own process. A library that is loaded before
 // the C library (LD_PRELOAD) makes them fail; unlike a tracer it is there wherever the tests are.
-#include <cerrno>
+#include <signal.h>
 
+#include <cerrno>
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "../tools/harness/client.hpp"
+#include "../tools/harness/process.hpp"
+#include "../tools/harness/program.hpp"
+#include "../tools/harness/server.hpp"
 #include "step_h.hpp"
+#include "support.hpp"
 
 using namespace step_h;
 

@@ -1,5 +1,14 @@
 // step_h between its client and its application: what each of them sends, and what the other gets.
+#include <unistd.h>
+
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "../tools/harness/client.hpp"
+#include "../tools/harness/server.hpp"
 #include "step_h.hpp"
+#include "support.hpp"
 
 using namespace step_h;
 

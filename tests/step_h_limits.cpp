@@ -1,4 +1,12 @@
 // step_h where step_g dies or goes on: too many clients, and signals.
+#include <signal.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <vector>
+
 #include "step_h.hpp"
 
 using namespace step_h;

@@ -1,4 +1,9 @@
 // step_h where step_g waits for ever: silent clients, and applications without end.
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <string>
+
 #include "step_h.hpp"
 
 using namespace step_h;

@@ -1,6 +1,10 @@
 // step_h with WSGI applications of our own, with wsgiref.validate around each: it raises an exception, which becomes a
 // 500 and is seen on stderr, at whatever is not as PEP 3333 wants it. Those of Flask, Django and Pyramid are in heavy/.
+#include <string>
+
+#include "../tools/harness/server.hpp"
 #include "step_h.hpp"
+#include "support.hpp"
 
 using namespace step_h;
 

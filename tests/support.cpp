@@ -1,5 +1,15 @@
 #include "support.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
 std::string folder(const char* variable, const char* fallback) {
     const char* const value = std::getenv(variable);
     return value && *value ? std::string(value) + '/' : fallback;

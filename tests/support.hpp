@@ -1,29 +1,27 @@
-// What every test file needs: doctest, the harness, and where the programs are.
+// What every test file needs: doctest, the harness, what it reads from the kernel, the behaviours, and where the
+// programs are. It stands for the headers that it exports; the standard library's are included where they are used.
 #pragma once
 
 #define DOCTEST_CONFIG_SUPER_FAST_ASSERTS  // to compile: a test file takes up to a fifth less time
 
-#include <arpa/inet.h>
-#include <doctest/doctest.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
+#include <doctest/doctest.h>  // IWYU pragma: export
+#include <netinet/in.h>
+#include <sys/types.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <deque>
-#include <fstream>
+#include <cstddef>
 #include <string>
 #include <vector>
 
-#include "../tools/diagnose/behaviours.hpp"
-#include "../tools/harness/client.hpp"
-#include "../tools/harness/guard.hpp"
-#include "../tools/harness/process.hpp"
-#include "../tools/harness/server.hpp"
-#include "../tools/proc/process.hpp"
-#include "../tools/proc/tcp.hpp"
+#include "../tools/diagnose/behaviours.hpp"  // IWYU pragma: export
+#include "../tools/diagnose/probes.hpp"  // IWYU pragma: export
+#include "../tools/harness/client.hpp"  // IWYU pragma: export
+#include "../tools/harness/guard.hpp"  // IWYU pragma: export
+#include "../tools/harness/process.hpp"  // IWYU pragma: export
+#include "../tools/harness/program.hpp"  // IWYU pragma: export
+#include "../tools/harness/server.hpp"  // IWYU pragma: export
+#include "../tools/proc/process.hpp"  // IWYU pragma: export
+#include "../tools/proc/tcp.hpp"  // IWYU pragma: export
 
 using namespace diagnose;
 using namespace harness;

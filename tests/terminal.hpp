@@ -1,13 +1,23 @@
 // A terminal for a program under test: a pseudo terminal (pty(7)), whose screen libvterm keeps.
 #pragma once
 
+#include <fcntl.h>
 #include <pty.h>
+#include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/types.h>
+#include <sys/wait.h>
 #include <termios.h>
+#include <unistd.h>
 #include <utmp.h>
 #include <vterm.h>
 
+#include <cstddef>
+#include <cstdlib>
 #include <cstring>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "support.hpp"
 

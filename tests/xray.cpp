@@ -1,7 +1,19 @@
 // xray: what it sees of each step in the article's situations, how it draws it, and what it prints.
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "../tools/proc/pidfd.hpp"
 #include "../tools/xray/lessons.hpp"

@@ -2,6 +2,8 @@
 #include "../../step_h_wsgi/http.hpp"
 
 #include <cstdlib>
+#include <string>
+#include <string_view>
 
 #include "../../step_h_wsgi/cgi.hpp"
 

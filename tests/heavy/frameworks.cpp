@@ -1,8 +1,13 @@
 // step_h with Flask, Django and Pyramid, as they come, with wsgiref.validate around each. To import one takes half a
 // second of work, and a CGI program does so for every request.
 #include <iostream>
+#include <string>
+#include <vector>
 
+#include "../../tools/harness/program.hpp"
+#include "../../tools/harness/server.hpp"
 #include "../step_h.hpp"
+#include "../support.hpp"
 
 using namespace step_h;
 

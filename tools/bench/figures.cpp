@@ -11,7 +11,10 @@
 #include <iostream>
 #include <sstream>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
+#include "../harness/program.hpp"
 #include "../proc/process.hpp"
 
 namespace bench {

@@ -7,6 +7,7 @@
 
 #include "../harness/client.hpp"
 #include "../harness/process.hpp"
+#include "../harness/program.hpp"
 #include "../harness/server.hpp"
 
 namespace bench {

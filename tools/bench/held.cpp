@@ -1,15 +1,26 @@
 // What silent clients, each of which keeps a child, cost the next one.
+#include <sys/resource.h>
+#include <sys/types.h>
+
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <map>
+#include <ratio>
 #include <stdexcept>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "../harness/client.hpp"
+#include "../harness/process.hpp"
+#include "../harness/program.hpp"
 #include "../harness/server.hpp"
+#include "../proc/process.hpp"
 #include "figures.hpp"
 
 namespace bench {

@@ -2,14 +2,19 @@
 #include <poll.h>
 
 #include <chrono>
+#include <cstddef>
 #include <iomanip>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "../harness/client.hpp"
+#include "../harness/process.hpp"
+#include "../harness/program.hpp"
 #include "../harness/server.hpp"
 #include "figures.hpp"
 

@@ -1,14 +1,23 @@
 // Requests a second: a server at work alone, then the next one, and all of that several times over.
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
+#include <memory>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
+#include "../../net/socket.hpp"
+#include "../harness/process.hpp"
+#include "../harness/program.hpp"
 #include "../harness/server.hpp"
 #include "figures.hpp"
 

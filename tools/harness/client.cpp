@@ -1,9 +1,11 @@
 #include "client.hpp"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/types.h>
 
 #include <algorithm>
 #include <cctype>
@@ -17,6 +19,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "../../net/socket.hpp"
 #include "../proc/errors.hpp"
 #include "program.hpp"
 

@@ -23,6 +23,7 @@
 
 #include "../../net/socket.hpp"
 #include "../proc/process.hpp"
+#include "fd.hpp"
 
 namespace harness {
 namespace {

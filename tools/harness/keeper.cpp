@@ -27,6 +27,7 @@
 #include "../proc/process.hpp"
 #include "fd.hpp"
 #include "fork_limit.hpp"
+#include "program.hpp"
 
 namespace harness {
 namespace {

@@ -2,15 +2,27 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
+#include "../proc/process.hpp"
 #include "../proc/tcp.hpp"
+#include "client.hpp"
+#include "process.hpp"
+#include "program.hpp"
 
 namespace harness {
 namespace {

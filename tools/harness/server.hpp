@@ -1,7 +1,11 @@
 // A server under test: a Process that listens, and what the kernel tells about it.
 #pragma once
 
+#include <sys/types.h>
+
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,6 +13,7 @@
 #include "../proc/process.hpp"
 #include "client.hpp"
 #include "process.hpp"
+#include "program.hpp"
 
 namespace harness {
 

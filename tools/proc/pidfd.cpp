@@ -2,9 +2,11 @@
 
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 namespace proc {

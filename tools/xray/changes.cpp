@@ -1,10 +1,18 @@
 #include "changes.hpp"
 
+#include <sys/types.h>
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
 
+#include "../proc/process.hpp"
+#include "../proc/tcp.hpp"
 #include "lessons.hpp"
+#include "model.hpp"
 
 namespace xray {
 namespace {

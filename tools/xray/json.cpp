@@ -1,10 +1,17 @@
 #include "json.hpp"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <cstddef>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 
+#include "../proc/process.hpp"
+#include "../proc/tcp.hpp"
 #include "lessons.hpp"
+#include "model.hpp"
 
 namespace xray {
 namespace {

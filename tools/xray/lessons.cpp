@@ -3,6 +3,13 @@
 #include <netinet/tcp.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "../proc/process.hpp"
+#include "../proc/tcp.hpp"
+#include "model.hpp"
 
 namespace xray {
 namespace {

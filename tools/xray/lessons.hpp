@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "../proc/tcp.hpp"
 #include "model.hpp"
 
 namespace xray {

@@ -1,20 +1,28 @@
 // ./xray: shows a running server from the inside.
 #include <getopt.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <iostream>
 #include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 #include "../proc/errors.hpp"
 #include "changes.hpp"
 #include "json.hpp"
+#include "model.hpp"
 #include "pace.hpp"
 #include "picture.hpp"
 #include "screen.hpp"

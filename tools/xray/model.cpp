@@ -1,7 +1,15 @@
 #include "model.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <optional>
+#include <string>
+
+#include "../proc/process.hpp"
+#include "../proc/tcp.hpp"
 
 namespace xray {
 namespace {

@@ -2,6 +2,10 @@
 // by proc/, which neither stops nor traces anything; a sight is true for a moment that has passed.
 #pragma once
 
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>

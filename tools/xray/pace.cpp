@@ -1,6 +1,7 @@
 #include "pace.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 
 namespace xray {

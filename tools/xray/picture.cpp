@@ -1,9 +1,18 @@
 #include "picture.hpp"
 
-#include <algorithm>
-#include <ctime>
+#include <sys/resource.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <ctime>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../proc/process.hpp"
+#include "../proc/tcp.hpp"
 #include "lessons.hpp"
+#include "model.hpp"
 
 namespace xray {
 namespace {

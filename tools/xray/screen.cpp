@@ -9,6 +9,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
+#include <string>
+
+#include "picture.hpp"
 
 namespace xray {
 namespace {

@@ -8,9 +8,22 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <ctime>
+#include <iterator>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <tuple>
+#include <utility>
+#include <vector>
+
+#include "../proc/pidfd.hpp"
+#include "../proc/process.hpp"
+#include "../proc/tcp.hpp"
+#include "model.hpp"
 
 namespace xray {
 namespace {

@@ -3,10 +3,14 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "../proc/pidfd.hpp"
+#include "../proc/tcp.hpp"
 #include "model.hpp"
 
 namespace xray {
