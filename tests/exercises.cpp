@@ -3,6 +3,7 @@
 #include "../tools/diagnose/exercises.hpp"
 
 #include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "../tools/diagnose/exercise_probes.hpp"

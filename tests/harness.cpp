@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "../tools/harness/fd.hpp"
 #include "../tools/harness/fork_limit.hpp"
 #include "support.hpp"
 

@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -25,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "../net/socket.hpp"
 #include "../tools/proc/pidfd.hpp"
 #include "../tools/proc/syscalls.hpp"
 #include "support.hpp"

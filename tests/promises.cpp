@@ -1,12 +1,15 @@
 // What every step promises alike: settings, output, errors.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstddef>
 #include <fstream>
 #include <iomanip>
+#include <ios>
 #include <iterator>
 #include <sstream>
 #include <string>

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "json.hpp"
+#include "support.hpp"
 #include "terminal.hpp"
 
 namespace {

@@ -1,18 +1,22 @@
 // The helper by itself: net/socket.hpp.
-#include "../net/socket.hpp"
-
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstddef>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
+#include "../net/socket.hpp"
 #include "support.hpp"
 
 namespace {

@@ -1,10 +1,12 @@
 // step_a: one client after the other. Its column of the table of behaviours, then what is its own.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include <cstdint>
 #include <deque>
 
+#include "../net/socket.hpp"
 #include "impolite.hpp"
 #include "support.hpp"
 

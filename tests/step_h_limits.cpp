@@ -5,9 +5,17 @@
 #include <cstddef>
 #include <deque>
 #include <string>
+#include <system_error>
 #include <vector>
 
+#include "../tools/harness/client.hpp"
+#include "../tools/harness/process.hpp"
+#include "../tools/harness/program.hpp"
+#include "../tools/harness/server.hpp"
+#include "../tools/proc/process.hpp"
+#include "../tools/proc/tcp.hpp"
 #include "step_h.hpp"
+#include "support.hpp"
 
 using namespace step_h;
 

@@ -4,7 +4,10 @@
 #include <deque>
 #include <string>
 
+#include "../tools/harness/client.hpp"
+#include "../tools/harness/server.hpp"
 #include "step_h.hpp"
+#include "support.hpp"
 
 using namespace step_h;
 

@@ -2,24 +2,36 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vterm.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <cstring>
 #include <deque>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "../net/socket.hpp"
+#include "../tools/harness/client.hpp"
+#include "../tools/harness/process.hpp"
+#include "../tools/harness/program.hpp"
+#include "../tools/harness/server.hpp"
 #include "../tools/proc/pidfd.hpp"
+#include "../tools/proc/process.hpp"
 #include "../tools/xray/lessons.hpp"
+#include "../tools/xray/model.hpp"
 #include "../tools/xray/picture.hpp"
 #include "../tools/xray/watcher.hpp"
 #include "json.hpp"
+#include "support.hpp"
 #include "terminal.hpp"
 
 namespace {

@@ -2,9 +2,26 @@
 #include "../step_h.hpp"
 
 #include <sys/resource.h>
+#include <sys/types.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <fstream>
 #include <iostream>
+#include <map>
 #include <random>
+#include <string>
+#include <vector>
+
+#include "../../net/socket.hpp"
+#include "../../tools/harness/client.hpp"
+#include "../../tools/harness/process.hpp"
+#include "../../tools/harness/program.hpp"
+#include "../../tools/harness/server.hpp"
+#include "../../tools/proc/process.hpp"
 
 using namespace step_h;
 

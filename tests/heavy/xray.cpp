@@ -1,5 +1,9 @@
 // What xray costs, which takes a while to measure.
+#include <chrono>
+#include <cstdlib>
+#include <deque>
 #include <iostream>
+#include <string>
 
 #include "../support.hpp"
 

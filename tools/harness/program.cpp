@@ -1,6 +1,5 @@
 #include "program.hpp"
 
-#include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/resource.h>

@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/types.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include <algorithm>
