@@ -125,7 +125,7 @@ TEST_CASE("diagnose: a server that never starts, or never listens") {
 }
 
 TEST_CASE("diagnose: says so, and ends, when it may have but few descriptors") {
-    for (const rlim_t descriptors : {5, 7, 9, 10, 11, 12, 14, 20}) {
+    for (const rlim_t descriptors : {5U, 7U, 9U, 10U, 11U, 12U, 14U, 20U}) {
         Program program = built("diagnose");
         program.command.insert(program.command.end(), {"--only=answers", "--only=reaps many", step('g')});
         program.max_descriptors = descriptors;
