@@ -57,7 +57,7 @@ Ends ask_from(const char* address, std::uint16_t port) {
     own.sin_family = AF_INET;
     inet_pton(AF_INET, address, &own.sin_addr);
     client.bind(own);
-    const Ends ends = {"127.0.0.1:" + to_string(port), std::string(address) + ':' + to_string(client.port())};
+    Ends ends = {"127.0.0.1:" + to_string(port), std::string(address) + ':' + to_string(client.port())};
     sockaddr_in server = {};
     server.sin_family = AF_INET;
     server.sin_port = htons(port);
@@ -96,7 +96,7 @@ std::string swapped(const std::string& port) { return to_string(htons(static_cas
 std::string reversed(const std::string& address) {
     std::istringstream parts(address);
     std::string text;
-    for (std::string part; std::getline(parts, part, '.');) text = text.empty() ? part : part + '.' + text;
+    for (std::string part; std::getline(parts, part, '.');) text.insert(0, text.empty() ? part : part.append("."));
     return text;
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <charconv>
 #include <deque>
 #include <optional>
@@ -42,7 +43,8 @@ void begin_to_connect(net::Socket& client, int port) {
     address.sin_port = htons(static_cast<in_port_t>(port));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     net::check("fcntl", fcntl(client.fileno(), F_SETFL, O_NONBLOCK));
-    ::connect(client.fileno(), reinterpret_cast<const sockaddr*>(&address), sizeof address);  // EINPROGRESS
+    const int result = ::connect(client.fileno(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    if (result == -1 && errno != EINPROGRESS) net::check("connect", result);
 }
 
 /// How many clients of a socket that listens with this backlog, and from which nobody accepts, get connected: until the

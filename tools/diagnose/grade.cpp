@@ -122,7 +122,7 @@ std::string digest_of(const Exercise& exercise, const Command& command) {
     program.command.insert(program.command.end(), files.begin(), files.end());
     harness::Process process(program);
     process.until_ended();
-    const std::string digest = process.out().substr(0, 64);
+    std::string digest = process.out().substr(0, 64);
     if (digest.size() != 64) throw std::runtime_error("sha256sum has failed: " + process.err());
     return digest;
 }
@@ -158,8 +158,9 @@ std::string Record::state_of(const Exercise& exercise) const {
         if (number != exercise.number) continue;
         was_done = true;
         if (digest != digest_of(exercise, server.empty() ? exercise.command() : words_in(server))) continue;
-        const std::string when = digest == UNKNOWN ? "done when it was checked" : "done";
-        return server.empty() ? when : when + " (" + server + ')';
+        std::string state = digest == UNKNOWN ? "done when it was checked" : "done";
+        if (!server.empty()) state.append(" (").append(server).append(")");
+        return state;
     }
     return was_done ? "changed since it was done" : "";
 }
