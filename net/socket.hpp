@@ -162,7 +162,7 @@ inline int run(int argc, char* argv[], auto serve_forever) {
         return serve_forever(), 0;
     } catch (const std::exception& error) {
         std::string line = std::string(argv[0]).substr(std::string_view(argv[0]).rfind('/') + 1) + ": " + error.what();
-        for (char& byte : line) byte = byte >= 0 && byte < ' ' ? '?' : byte;
+        for (char& byte : line) byte = static_cast<unsigned char>(byte) < ' ' ? '?' : byte;
         write_all(STDERR_FILENO, line + '\n');
         return dynamic_cast<const std::invalid_argument*>(&error) ? 2 : 1;
     }
