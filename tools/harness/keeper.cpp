@@ -26,6 +26,7 @@
 #include "../proc/process.hpp"
 #include "fd.hpp"
 #include "fork_limit.hpp"
+#include "limits.hpp"
 #include "program.hpp"
 
 namespace harness {
@@ -97,7 +98,7 @@ Started start(const Program& program, const KeeperEnds& ends) {
     }
     const pid_t keeper = getpid();
     Start start;
-    start.pid = check("fork", fork());
+    start.pid = fork_within_limit();
     if (start.pid == 0) start_program(program, ends, std::move(to_keeper), keeper);
     if (write(ends.started, &start, sizeof start) != sizeof start) _exit(127);
     to_keeper.close();
@@ -193,6 +194,8 @@ void be_keeper(const Program& program, KeeperEnds ends) {
         started.pid = keep(program, started, ends.reports, child_signals);
     } catch (const std::system_error& error) {
         if (started.pid == 0) report_failure(ends.started, error.code().value(), "");
+    } catch (const std::exception& error) {
+        if (started.pid == 0) report_failure(ends.started, 0, error.what());
     }
     end_all_descendants(started.pid);
     _exit(0);

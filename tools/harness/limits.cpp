@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <stdexcept>
 #include <string>
@@ -83,6 +84,15 @@ void limit(int resource, rlim_t most) {
     check("getrlimit", getrlimit(resource, &both));
     both.rlim_cur = both.rlim_max = std::min(most, both.rlim_max);
     check("setrlimit", setrlimit(resource, &both));
+}
+
+pid_t fork_within_limit() {
+    const pid_t pid = fork();
+    if (pid != -1 || errno != EAGAIN) return check("fork", pid);
+    rlimit ours = {};
+    check("getrlimit", getrlimit(RLIMIT_NPROC, &ours));
+    throw std::runtime_error("no process can be started: this user may have no more than " +
+                             std::to_string(ours.rlim_cur) + " processes (ulimit -u)");
 }
 
 void limit_output(const Program& program) {

@@ -1,4 +1,4 @@
-// What a program may use (setrlimit(2)). All this is done in the process that becomes the program.
+// What a program may use (setrlimit(2)). Nearly all this is done in the process that becomes the program.
 //
 // RLIMIT_NPROC counts all processes of a user, and root is exempt (getrlimit(2)). To count those of one program alone,
 // root becomes a user that has no process yet; a user enters a user namespace, which has a count of its own since Linux
@@ -6,6 +6,7 @@
 #pragma once
 
 #include <sys/resource.h>
+#include <sys/types.h>
 
 #include "program.hpp"
 
@@ -14,6 +15,10 @@ namespace harness {
 /// Sets a limit, soft and hard, so that it can be raised no more: to `most`, or to our own hard limit where that is
 /// less, since only root may have more. Throws std::system_error.
 void limit(int resource, rlim_t most);
+
+/// fork(2). Throws std::runtime_error, which names the limit, when our user may have no more processes (EAGAIN);
+/// std::system_error for any other reason.
+pid_t fork_within_limit();
 
 /// A foreign program may write but so much into each file.
 void limit_output(const Program& program);

@@ -68,7 +68,7 @@ Process::Process(const Program& program) : program_(program) {
     check("pipe2", pipe2(started, O_CLOEXEC));
     const Fd has_started(started[0]);
     Fd starts(started[1]);
-    keeper_ = check("fork", fork());
+    keeper_ = fork_within_limit();
     if (keeper_ == 0) be_keeper(program, {out_.number(), err_.number(), keepers_end.number(), starts.number()});
     keepers_end.close();
     starts.close();
