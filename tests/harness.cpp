@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,8 +18,10 @@
 #include <string>
 #include <vector>
 
+#include "../net/socket.hpp"
 #include "../tools/harness/fd.hpp"
 #include "../tools/harness/fork_limit.hpp"
+#include "../tools/harness/guard.hpp"
 #include "support.hpp"
 
 namespace {
@@ -127,6 +130,18 @@ TEST_CASE("limits: a program is not started when its user may not have as many p
             _exit(says_so ? 2 : 1);
         }
         _exit(0);
+    });
+    int status = 0;
+    waitpid(starter, &status, 0);
+    CHECK(proc::describe_wait_status(status) == "exited with 2");
+}
+
+TEST_CASE("guarded: returns EX_OSERR when no process can be started") {
+    const pid_t starter = fork_child([] {
+        const rlimit none = {0, 0};
+        setrlimit(RLIMIT_NPROC, &none);
+        if (geteuid() == 0) net::check("setresuid", setresuid(65533, 65533, 65533));  // root is exempt
+        _exit(guarded([] { return 0; }) == EX_OSERR ? 2 : 1);
     });
     int status = 0;
     waitpid(starter, &status, 0);

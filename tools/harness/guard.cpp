@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/types.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,10 +14,11 @@
 #include <cstdlib>
 #include <exception>
 #include <functional>
+#include <iostream>
 
-#include "../../net/socket.hpp"
 #include "../proc/process.hpp"
 #include "keeper.hpp"
+#include "limits.hpp"
 
 namespace harness {
 namespace {
@@ -33,6 +35,16 @@ void pass_on(int number) {
     const int saved_errno = errno;
     if (guarded_program > 0) kill(guarded_program, number);  // 0: it is gone, and its pid may be another's
     errno = saved_errno;
+}
+
+/// fork(2), and a line on stderr where it fails.
+pid_t fork_or_say_why() {
+    try {
+        return fork_within_limit();
+    } catch (const std::exception& error) {
+        std::cerr << program_invocation_short_name << ": " << error.what() << '\n';
+        return -1;
+    }
 }
 
 /// Kills what the guarded program has left to us, but for keepers: each of them is about to end its program, and
@@ -79,7 +91,8 @@ void die_with_parent(pid_t parent) {
 int guarded(const std::function<int()>& program) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     const pid_t guard = getpid();
-    const pid_t pid = net::check("fork", fork());
+    const pid_t pid = fork_or_say_why();
+    if (pid == -1) return EX_OSERR;
     if (pid == 0) {
         die_with_parent(guard);
         std::exit(program());

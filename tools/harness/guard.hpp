@@ -12,7 +12,7 @@ void die_with_parent(pid_t parent);
 
 /// Calls `program` in a process of its own and returns its result, or 128 + n when signal n killed it: and not before
 /// everything that it has left behind is gone, for which it waits at most 15 seconds. SIGINT, SIGTERM and SIGHUP are
-/// passed on to it. Throws std::system_error when it cannot fork.
+/// passed on to it. Where no process can be started, it says so on stderr and returns EX_OSERR (sysexits.h).
 int guarded(const std::function<int()>& program);
 
 }  // namespace harness
