@@ -202,6 +202,10 @@ TEST_CASE("proc: a file is not taken for missing when no descriptor is left") {
 }
 
 TEST_CASE("proc: each program says so in one line when /proc is not mounted") {
+#ifdef __SANITIZE_ADDRESS__
+    WARN_MESSAGE(false, "not tried: the sanitizer needs /proc itself, before main");
+    return;
+#endif
     const std::string tests = folder("BUILD", "build/") + "run_tests";
     const std::vector<std::string> programs[] = {{built("diagnose").command[0], built("step_g").command[0]},
                                                  {built("xray").command[0], "--once"},

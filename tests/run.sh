@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs each test of a doctest program in a process of its own, 16 at a time, since tests wait more than they work. Shows
-# what those that failed have printed, and closes with the sum.
+# what those that failed have printed, what could not be tried on this system, and closes with the sum.
 #   run.sh PROGRAM
 program=$1
 logs=$(mktemp -d "$BUILD/logs.XXXXXX")
@@ -14,6 +14,7 @@ seq "$count" | xargs -P 16 -I{} sh -c '
 awk '
     { text[FILENAME] = text[FILENAME] $0 "\n" }
     /^exit status/ { status[FILENAME] = $3 }
+    /not tried: / { sub(/.*not tried: /, "not tried: "); print }
     END {
         for (i = 1; i < ARGC; i++) {
             if (status[ARGV[i]] == "0") passed++
