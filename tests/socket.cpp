@@ -1,4 +1,6 @@
 // The helper by itself: net/socket.hpp.
+#include "../net/socket.hpp"
+
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,7 +18,6 @@
 #include <thread>
 #include <utility>
 
-#include "../net/socket.hpp"
 #include "support.hpp"
 
 namespace {

@@ -26,6 +26,8 @@
 namespace harness {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 /// How long all of a server must have been asleep in the same calls to be called at rest. More than the article's
 /// longest pause that is worth waiting for: 3 seconds.
 constexpr std::chrono::milliseconds STILLNESS = std::chrono::seconds(5);
@@ -154,7 +156,6 @@ std::string Server::death() {
 std::string Server::last_words() const { return last_line(err()); }
 
 bool Server::until(const std::function<bool()>& condition) {
-    using Clock = std::chrono::steady_clock;
     bool holds = false;
     std::string last_seen;
     int still_looks = 0;  // not the time since the last change: a machine that stands still makes no server hopeless
