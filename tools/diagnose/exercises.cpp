@@ -122,10 +122,11 @@ std::vector<std::string> Exercise::command() const {
 
 std::span<const Exercise> exercises() { return EXERCISES; }
 
-const Exercise& exercise(const std::string& number) {
+const Exercise& exercise(std::string_view number) {
     const auto has_number = [&](const Exercise& one) { return std::to_string(one.number) == number; };
     const auto* const found = std::find_if(std::begin(EXERCISES), std::end(EXERCISES), has_number);
-    if (found == std::end(EXERCISES)) throw std::invalid_argument("no exercise has the number \"" + number + '"');
+    if (found == std::end(EXERCISES))
+        throw std::invalid_argument("no exercise has the number \"" + std::string(number) + '"');
     return *found;
 }
 

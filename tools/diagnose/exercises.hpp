@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "../harness/process.hpp"
@@ -29,7 +30,7 @@ struct Exercise {
 std::span<const Exercise> exercises();
 
 /// The exercise with this number. Throws std::invalid_argument when `number` is none of them.
-const Exercise& exercise(const std::string& number);
+const Exercise& exercise(std::string_view number);
 
 /// What was asked, and what was found.
 struct Row {
