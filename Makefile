@@ -37,7 +37,7 @@ $(BIN)client3: client/client3.cpp $(BUILD)/flags
 $(BUILD)/static: $(BUILD)/flags
 	@if echo 'int main() {}' | $(CXX) $(SANITIZERS) -static -x c++ - -o $@.out 2>/dev/null; then echo -static; fi >$@; rm -f $@.out
 
-# What has many files is compiled a folder at a time, as one file that includes them: the headers cost more than the code.
+# A folder of many files is compiled as one file that includes them all: the headers cost more than the code.
 $(BUILD)/proc.cpp: $(wildcard tools/proc/*.cpp)
 $(BUILD)/harness.cpp: $(wildcard tools/harness/*.cpp)
 $(BUILD)/diagnose.cpp: $(filter-out %/main.cpp,$(wildcard tools/diagnose/*.cpp))

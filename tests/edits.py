@@ -37,7 +37,7 @@ class Entry:
 
 
 def entries_of(text):
-    """The entries of a list, in its order. What stands before the first one is for readers."""
+    """The entries of a list, in its order. Text before the first entry is for readers."""
     entries = []
     for line in text.splitlines():
         sign, content = line[:1], line[2:]

@@ -1,5 +1,4 @@
-// What diagnose says, remembers and writes of the exercises. That it judges solutions rightly is tested by
-// `make test_exercises`.
+// The exercises in diagnose: its words, its record, its reports. `make test_exercises` tests how it judges solutions.
 #include "../tools/diagnose/exercises.hpp"
 
 #include <filesystem>
@@ -56,7 +55,7 @@ std::string report_of(const char* number, const Command& command = {}) {
     return report(one, command.empty() ? one.command() : command, rows_of(one));
 }
 
-/// What is found in a file with these predictions.
+/// The findings about a file with these predictions.
 Findings found_in(const std::string& text) {
     write("mine.txt", text);
     return predictions({{}, "mine.txt"});

@@ -26,8 +26,8 @@ followed='^(step_|client/|tools/proc/|tools/harness/)'
 grep '\.cpp$' "$folder/all" | grep -E "$followed" >"$folder/followed"
 grep '\.cpp$' "$folder/all" | grep -Ev "$followed" >"$folder/alone"
 
-# Most of the other checks' work is on the headers. What `make` compiles a folder at a time, through a file of includes in
-# build/, is checked through such a file as well.
+# The other checks work mostly on the headers. So a folder that `make` compiles through a file of includes in build/ is
+# checked through such a file as well.
 for generated in build/*.cpp; do
   unit=$folder/${generated##*/}
   [ $# = 0 ] && [ -e "$generated" ] || continue

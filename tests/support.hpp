@@ -1,4 +1,4 @@
-// What every test file needs: doctest, the harness, what it reads from the kernel, the behaviours, and where the
+// For every test file: doctest, the harness, what it reads from the kernel, the behaviours, and where the
 // programs are. It stands for the headers that it exports; the standard library's are included where they are used.
 #pragma once
 
