@@ -3,6 +3,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "../net/socket.hpp"
 
 constexpr int REQUEST_QUEUE_SIZE = 1024;

@@ -4,6 +4,12 @@
 // socket, not a new port. What tells them apart is the peer's end, and its port is the ephemeral one: the client has
 // not called bind, so the kernel has picked a port when it called connect. getsockname tells the own end, getpeername
 // the other; the port comes in network byte order.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <string>
+
 #include "../../net/socket.hpp"
 
 constexpr int REQUEST_QUEUE_SIZE = 5;

@@ -5,8 +5,11 @@
 // So it gets an answer that costs nothing, 503, and may come again. What it has sent is received first, without waiting
 // for more: close would reset the connection if there were unread bytes, and the page might be lost with it.
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "../../net/socket.hpp"
 

@@ -6,9 +6,14 @@
 // has to set what is left of the time before each recv, or a client that sends a byte a minute is never let go (step_h
 // does).
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <system_error>
 
 #include "../../net/socket.hpp"
 

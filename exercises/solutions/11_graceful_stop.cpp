@@ -8,8 +8,11 @@
 // waited. To sleep for a time instead is too long for most clients and too short for one. A child ignores SIGTERM: it
 // may be sent to the whole process group, and would end the child in its answer.
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "../../net/socket.hpp"
 
