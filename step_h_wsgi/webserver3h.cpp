@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
+#include <initializer_list>
 #include <list>
 #include <stdexcept>
 #include <string>
@@ -29,6 +30,8 @@
 
 #ifdef __linux__
 #include <sys/prctl.h>
+#include <sys/types.h>
+#include <time.h>
 #endif
 
 constexpr int REQUEST_QUEUE_SIZE = 1024;

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "json.hpp"

@@ -1,12 +1,9 @@
 #include "impolite.hpp"
 
-#include <unistd.h>
-
 #include <string>
 #include <string_view>
 
 #include "../tools/harness/client.hpp"
-#include "../tools/harness/program.hpp"
 #include "../tools/harness/server.hpp"
 #include "support.hpp"
 

@@ -1,5 +1,4 @@
 // tools/proc: what the kernel says, held against processes and sockets whose state is known.
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

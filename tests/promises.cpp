@@ -1,6 +1,5 @@
 // What every step promises alike: settings, output, errors.
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 

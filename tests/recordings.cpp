@@ -1,5 +1,4 @@
 // The recordings: asciinema v2 files (a header, then an event a line), one for each step, which show its lesson.
-#include <unistd.h>
 
 #include <fstream>
 #include <map>

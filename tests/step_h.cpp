@@ -1,7 +1,6 @@
 // step_h: the child becomes the application. Its column of the table of behaviours, then what is its own.
 #include "step_h.hpp"
 
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <cstddef>

@@ -1,5 +1,4 @@
 // step_h between its client and its application: what each of them sends, and what the other gets.
-#include <unistd.h>
 
 #include <iterator>
 #include <string>

@@ -10,7 +10,6 @@
 
 #include "../tools/harness/client.hpp"
 #include "../tools/harness/process.hpp"
-#include "../tools/harness/program.hpp"
 #include "../tools/harness/server.hpp"
 #include "../tools/proc/process.hpp"
 #include "../tools/proc/tcp.hpp"

@@ -1,6 +1,5 @@
 #include "support.hpp"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 

@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "../../tools/harness/program.hpp"
 #include "../../tools/harness/server.hpp"
 #include "../step_h.hpp"
 #include "../support.hpp"

@@ -22,6 +22,7 @@
 #include "../../tools/harness/program.hpp"
 #include "../../tools/harness/server.hpp"
 #include "../../tools/proc/process.hpp"
+#include "../support.hpp"
 
 using namespace step_h;
 

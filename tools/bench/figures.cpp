@@ -1,6 +1,7 @@
 #include "figures.hpp"
 
 #include <sys/resource.h>
+#include <sys/types.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -14,7 +15,10 @@
 #include <string>
 #include <vector>
 
+#include "../harness/client.hpp"
+#include "../harness/process.hpp"
 #include "../harness/program.hpp"
+#include "../harness/server.hpp"
 #include "../proc/process.hpp"
 
 namespace bench {

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "../harness/client.hpp"
-#include "../harness/process.hpp"
 #include "../harness/program.hpp"
 #include "../harness/server.hpp"
 

@@ -1,8 +1,5 @@
 // What silent clients, each of which keeps a child, cost the next one.
-#include <sys/resource.h>
-#include <sys/types.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -17,10 +14,8 @@
 #include <vector>
 
 #include "../harness/client.hpp"
-#include "../harness/process.hpp"
 #include "../harness/program.hpp"
 #include "../harness/server.hpp"
-#include "../proc/process.hpp"
 #include "figures.hpp"
 
 namespace bench {
@@ -116,7 +111,7 @@ void print_growth(const std::vector<Contestant>& all) {
 
 }  // namespace
 
-void measure_held() {
+void measure() {
     raise_limit_of_descriptors();
     const harness::Program patient_step_h =
         silent({"./step_h", "step_h_wsgi/hello.sh"}).with("MAX_CLIENTS", "20000").with("TIMEOUT", "600");

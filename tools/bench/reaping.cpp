@@ -4,13 +4,20 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <stdexcept>
+#include <string>
 #include <system_error>
+#include <vector>
 
+#include "../harness/client.hpp"
+#include "../harness/process.hpp"
+#include "../harness/program.hpp"
+#include "../harness/server.hpp"
 #include "../proc/process.hpp"
 #include "figures.hpp"
 

@@ -1,7 +1,6 @@
 // Requests a second: a server at work alone, then the next one, and all of that several times over.
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>

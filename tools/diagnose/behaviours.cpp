@@ -2,8 +2,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
+#include <functional>
 #include <iterator>
+#include <span>
 #include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "probes.hpp"
 
 namespace diagnose {
 namespace {

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "../harness/process.hpp"
 #include "probes.hpp"
 
 namespace diagnose {

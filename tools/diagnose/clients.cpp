@@ -1,6 +1,7 @@
 #include "clients.hpp"
 
 #include <signal.h>
+#include <sys/types.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,7 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include "../harness/process.hpp"
+#include "../harness/server.hpp"
 #include "../proc/process.hpp"
+#include "probes.hpp"
 
 namespace diagnose {
 

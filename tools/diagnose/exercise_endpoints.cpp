@@ -1,10 +1,11 @@
 // Exercise 2: does the server print both ends of each connection? The client's own socket knows them as well.
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <sstream>
 #include <string>
@@ -12,8 +13,10 @@
 #include <vector>
 
 #include "../../net/socket.hpp"
+#include "../harness/client.hpp"
 #include "clients.hpp"
 #include "exercise_probes.hpp"
+#include "probes.hpp"
 #include "utf8.hpp"
 
 namespace diagnose {

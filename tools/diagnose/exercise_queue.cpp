@@ -1,7 +1,7 @@
 // Exercise 1: how many clients connect to a socket from which nobody accepts. A student's prediction is compared with
 // what the kernel does.
-#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
@@ -9,16 +9,19 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
 #include <deque>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "../../net/socket.hpp"
 #include "../harness/process.hpp"
 #include "clients.hpp"
 #include "exercise_probes.hpp"
+#include "probes.hpp"
 #include "utf8.hpp"
 
 namespace diagnose {

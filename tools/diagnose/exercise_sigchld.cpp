@@ -11,6 +11,7 @@
 #include "../proc/process.hpp"
 #include "clients.hpp"
 #include "exercise_probes.hpp"
+#include "probes.hpp"
 #include "utf8.hpp"
 
 namespace diagnose {

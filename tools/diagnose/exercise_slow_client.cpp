@@ -2,11 +2,14 @@
 #include <algorithm>
 #include <chrono>
 #include <iomanip>
+#include <ios>
 #include <sstream>
 #include <string>
 
+#include "../harness/process.hpp"
 #include "clients.hpp"
 #include "exercise_probes.hpp"
+#include "probes.hpp"
 
 namespace diagnose {
 namespace {

@@ -9,6 +9,7 @@
 #include "../proc/process.hpp"
 #include "clients.hpp"
 #include "exercise_probes.hpp"
+#include "probes.hpp"
 
 namespace diagnose {
 namespace {

@@ -5,11 +5,18 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
+#include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "../harness/process.hpp"
+#include "../harness/program.hpp"
+#include "exercises.hpp"
+#include "probes.hpp"
 #include "utf8.hpp"
 #include "words.hpp"
 

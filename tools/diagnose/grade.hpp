@@ -1,6 +1,7 @@
 // What becomes of a check of the exercises: what is said, what is remembered, and the report for a class.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>

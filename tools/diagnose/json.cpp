@@ -1,6 +1,12 @@
 #include "json.hpp"
 
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "behaviours.hpp"
+#include "exercises.hpp"
+#include "probes.hpp"
 
 namespace diagnose {
 namespace {

@@ -1,8 +1,11 @@
 // diagnose: which stage of the article has this server reached? It tries every behaviour on a server, in any language,
 // and says which step answers alike.
 #include <getopt.h>
+#include <signal.h>
 
 #include <csignal>
+#include <cstddef>
+#include <exception>
 #include <iostream>
 #include <sstream>
 #include <stdexcept>
@@ -10,12 +13,12 @@
 #include <vector>
 
 #include "../harness/guard.hpp"
-#include "../harness/program.hpp"
 #include "../harness/server.hpp"
 #include "behaviours.hpp"
 #include "exercises.hpp"
 #include "grade.hpp"
 #include "json.hpp"
+#include "probes.hpp"
 
 namespace {
 

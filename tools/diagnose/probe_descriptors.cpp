@@ -1,4 +1,6 @@
 // Behaviours about the descriptors of a server.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <string>

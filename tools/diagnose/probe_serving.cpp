@@ -1,5 +1,8 @@
 // Behaviours that a client sees: the answer, who else is served meanwhile, the end of the connection.
+#include <sys/types.h>
+
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>

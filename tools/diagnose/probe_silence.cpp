@@ -2,6 +2,7 @@
 #include <chrono>
 #include <string>
 
+#include "../harness/process.hpp"
 #include "clients.hpp"
 #include "probes.hpp"
 

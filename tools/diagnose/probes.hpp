@@ -5,7 +5,7 @@
 #include <iosfwd>
 #include <string>
 
-#include "../harness/process.hpp"
+#include "../harness/program.hpp"
 
 namespace diagnose {
 

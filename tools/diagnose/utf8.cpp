@@ -1,8 +1,12 @@
 #include "utf8.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <fstream>
+#include <ios>
 #include <iterator>
+#include <string>
+#include <string_view>
 
 namespace diagnose {
 namespace {

@@ -1,6 +1,10 @@
 #include "words.hpp"
 
 #include <cctype>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace diagnose {
 namespace {

@@ -1,7 +1,6 @@
 // A client of a server under test: as polite or as rude as the test wants.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>

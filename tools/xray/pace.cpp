@@ -1,8 +1,9 @@
 #include "pace.hpp"
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 
 namespace xray {
 namespace {
