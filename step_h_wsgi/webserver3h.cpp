@@ -152,7 +152,7 @@ cgi::Ends ends_of(const net::Socket& connection) {
 
 /// Prints the combined log format: in one write, short enough to be atomic (PIPE_BUF, pipe(7)), and with nothing in it
 /// that the client could have sent to look like another line.
-void log(const std::string& client_address, const http::RequestParser& parser, const cgi::Answer& answer) {
+void log_request(const std::string& client_address, const http::RequestParser& parser, const cgi::Answer& answer) {
     const auto quoted = [](const std::string& text) {
         std::string safe;
         for (const char byte : text.substr(0, 600)) {
@@ -221,7 +221,7 @@ void handle_request(net::Socket& client_connection, const Settings& settings) {
         answer = {error.status(), page.body_size};
         client_connection.sendall(page.text);
     }
-    log(ends.client_address, parser, answer);
+    log_request(ends.client_address, parser, answer);
     hang_up(client_connection, answer.is_whole);
     application.finish(deadline);
 }
@@ -247,7 +247,7 @@ public:
     /// 503, at once: what the socket's buffer does not take is lost.
     void add(net::Socket client_connection) {
         const http::Page page(503, false, "Retry-After: 1\r\n");
-        log(ends_of(client_connection).client_address, {}, {503, page.body_size});
+        log_request(ends_of(client_connection).client_address, {}, {503, page.body_size});
         const ssize_t size = send(client_connection.fileno(), page.text.data(), page.text.size(), MSG_DONTWAIT);
         if (size == -1 || shutdown(client_connection.fileno(), SHUT_WR) == -1) return;  // it has gone
         clients_.push_back({std::move(client_connection), after(PATIENCE)});

@@ -54,7 +54,7 @@ double answer_time(std::uint16_t port) {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
 }
 
-void measure(Contestant& one) {
+void measure_held(Contestant& one) {
     harness::Server server(one.program);
     std::map<std::size_t, double> memory;
     std::vector<harness::Client> clients;
@@ -111,7 +111,7 @@ void print_growth(const std::vector<Contestant>& all) {
 
 }  // namespace
 
-void measure() {
+void measure_held() {
     raise_limit_of_descriptors();
     const harness::Program patient_step_h =
         silent({"./step_h", "step_h_wsgi/hello.sh"}).with("MAX_CLIENTS", "20000").with("TIMEOUT", "600");
@@ -119,7 +119,7 @@ void measure() {
                                    {"exercise 8", silent({"build/tools/bench/no_handler"})},
                                    {"step_h", patient_step_h}};
     for (int round = 0; round < ROUNDS; ++round) {
-        for (Contestant& one : all) measure(one);
+        for (Contestant& one : all) measure_held(one);
     }
     print_table(all);
     print_growth(all);

@@ -118,22 +118,22 @@ std::string fault_of(const std::string& printed, const std::string& own, const s
     return "the kernel knows: getsockname(2), getpeername(2)";
 }
 
-Finding judged(const std::string& printed, const std::string& own, const std::string& other) {
+Finding judge_end(const std::string& printed, const std::string& own, const std::string& other) {
     const std::string rule = fault_of(printed, own, other);
     if (rule.empty()) return yes(printed + ", as the client's own socket says");
     return {Answer::no, valid_utf8(printed) + " was printed, and the client's own socket says " + own, rule};
 }
 
 /// What was printed about a connection; nothing when `line` is null.
-Findings judged(const Ends& ends, const Printed* line) {
+Findings judge_ends(const Ends& ends, const Printed* line) {
     if (line == nullptr) {
         const Finding none = {Answer::no, "no line about the connection from " + ends.peer,
                               "each connection has a socket pair of its own"};
         return {{"local end", none}, {"peer end", none}, {"ephemeral port", none}};
     }
-    return {{"local end", judged(line->local, ends.local, ends.peer)},
-            {"peer end", judged(line->peer, ends.peer, ends.local)},
-            {"ephemeral port", judged(line->port, port_of(ends.peer), port_of(ends.local))}};
+    return {{"local end", judge_end(line->local, ends.local, ends.peer)},
+            {"peer end", judge_end(line->peer, ends.peer, ends.local)},
+            {"ephemeral port", judge_end(line->port, port_of(ends.peer), port_of(ends.local))}};
 }
 
 }  // namespace
@@ -149,7 +149,7 @@ Findings printed_ends(const Solution& solution) {
         std::vector<Printed> lines;
         server.until([&] { return (lines = printed_in(server.out() + server.err())).size() > count; });
         const bool is_there = lines.size() > count;
-        for (const auto& [name, finding] : judged(ends, is_there ? &lines[count] : nullptr)) {
+        for (const auto& [name, finding] : judge_ends(ends, is_there ? &lines[count] : nullptr)) {
             if (!found.contains(name) || found[name] == Answer::yes) found[name] = finding;
         }
         if (!is_there) break;

@@ -64,7 +64,7 @@ bool is_server_error(std::string_view line) {
 }
 
 /// Whether what a client has received is an error page.
-Finding judged(const std::string& answer, End end) {
+Finding judge_answer(const std::string& answer, End end) {
     const auto [line, page] = parts_of(answer);
     const std::string told = "the client that is too many was told \"" + line + '"';
     if (answer.empty()) {
@@ -109,7 +109,7 @@ Finding answer_without_process(Server& server) {
                     proc::blocked_in(server.acceptor()),
                 "while it waits there it accepts nobody, and lets all wait"};
     }
-    return judged(answer, end);
+    return judge_answer(answer, end);
 }
 
 }  // namespace

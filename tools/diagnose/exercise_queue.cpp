@@ -145,7 +145,7 @@ bool is_open(std::string_view rest) {
 }
 
 /// What is predicted for this backlog, beside what the kernel does.
-Finding compared(std::string_view text, int backlog) {
+Finding compare_prediction(std::string_view text, int backlog) {
     constexpr std::size_t MOST_SHOWN = 60;
     const std::optional<Line> line = line_about(text, backlog);
     const std::optional<std::string> number = line ? number_in(line->rest) : std::nullopt;
@@ -173,7 +173,7 @@ Finding compared(std::string_view text, int backlog) {
 Findings predictions(const Solution& solution) {
     const std::string text = text_in(solution.source);
     Findings found;
-    for (const int backlog : {0, 1, 5}) found["backlog " + to_string(backlog)] = compared(text, backlog);
+    for (const int backlog : {0, 1, 5}) found["backlog " + to_string(backlog)] = compare_prediction(text, backlog);
     return found;
 }
 

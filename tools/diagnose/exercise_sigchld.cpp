@@ -76,7 +76,7 @@ Code code_in(std::string_view text) {
 }
 
 /// Whether the loop of the program in `source` is as it was given.
-Finding compared(const std::string& source) {
+Finding compare_loop(const std::string& source) {
     constexpr const char* RULE = "the task is to survive without touching the loop";
     const std::string text = text_in(source);
     const Code code = code_in(text);
@@ -111,7 +111,7 @@ Findings accept_loop(const Solution& solution) {
     if (solution.source.empty()) {
         return {{"accept loop", not_applicable("seen only in the C++ program that was given")}};
     }
-    return {{"accept loop", compared(solution.source)}};
+    return {{"accept loop", compare_loop(solution.source)}};
 }
 
 }  // namespace diagnose

@@ -48,7 +48,7 @@ Dripped drip(const Server& server) {
     return dripped;
 }
 
-Finding judged(const Dripped& dripped) {
+Finding judge_dripped(const Dripped& dripped) {
     constexpr const char* RULE = "the time is for the whole head, and each recv may have what is left of it";
     std::ostringstream text;
     text << "a client that sends a byte at a time was let go after " << std::fixed << std::setprecision(1)
@@ -70,7 +70,7 @@ Findings drops_the_slow(const Solution& solution) {
     Finding finding;
     for (int tries = 0; tries < 5 && finding == Answer::undecided; ++tries) {
         const Server server(patient(solution.server).with("TIMEOUT", HEAD_TIME_IN_WORDS));
-        finding = judged(drip(server));
+        finding = judge_dripped(drip(server));
     }
     return {{"drops the slow", finding}};
 }

@@ -29,7 +29,7 @@ namespace {
 constexpr const char* UNKNOWN = "?";  // the digest of a server whose command names no file
 
 /// No where it cannot be known.
-bool exists(const std::string& file) {
+bool is_file_there(const std::string& file) {
     std::error_code ignored;
     return std::filesystem::exists(file, ignored);
 }
@@ -49,7 +49,7 @@ std::vector<std::string> failed(const std::vector<Row>& rows) {
     return names;
 }
 
-std::string joined(const std::vector<std::string>& names) {
+std::string comma_separated(const std::vector<std::string>& names) {
     std::string text;
     for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
     return text;
@@ -113,10 +113,10 @@ std::optional<std::string> obstacle(const Exercise& exercise, const Command& com
         if (exercise.is_program()) return std::nullopt;
         return "the answers are in " + file + ", and are no server's";
     }
-    if (!exists(file)) {
+    if (!is_file_there(file)) {
         return file + " is not there; git restore " + file + " brings back what was given";
     }
-    if (!exercise.is_program() || exists(command.front())) return std::nullopt;
+    if (!exercise.is_program() || is_file_there(command.front())) return std::nullopt;
     return fault_of_build("build/" + exercise.folder() + ".errors");
 }
 
@@ -177,7 +177,8 @@ std::string report(const Exercise& exercise, const Command& command, const std::
                        (is_own(exercise, command) ? exercise.source() : line_of(command)) + '\n';
     for (const Row& row : rows) text += line_of(row);
     if (const std::vector<std::string> names = failed(rows); !names.empty()) {
-        return text + "not yet: " + joined(names) + ". The task, and hints: " + exercise.folder() + "/README.md\n";
+        return text + "not yet: " + comma_separated(names) + ". The task, and hints: " + exercise.folder() +
+               "/README.md\n";
     }
     const auto next = std::find_if(exercises().begin(), exercises().end(),
                                    [&](const Exercise& other) { return other.number > exercise.number; });
@@ -215,7 +216,7 @@ std::string line_of(const Graded& graded) {
     const std::vector<std::string> names = failed(graded.rows);
     const std::string verdict = graded.obstacle ? *graded.obstacle
                                 : names.empty() ? "done"
-                                                : "not yet: " + joined(names);
+                                                : "not yet: " + comma_separated(names);
     const std::string number = to_string(graded.exercise->number);
     const std::string count = to_string(graded.rows.size() - names.size());
     return std::string(2 - number.size(), ' ') + number + "  " + padded(graded.exercise->name, 15) + ' ' +

@@ -24,7 +24,7 @@ Json status_of(const std::optional<int>& status) {
     return WIFEXITED(*status) ? Json{{"exited", WEXITSTATUS(*status)}} : Json{{"killed_by", WTERMSIG(*status)}};
 }
 
-Json limit(std::size_t used, rlim_t most) {
+Json json_of_limit(std::size_t used, rlim_t most) {
     return {{"used", used}, {"limit", most == RLIM_INFINITY ? Json(nullptr) : Json(most)}};
 }
 
@@ -73,9 +73,9 @@ Json server_of(const Server& server) {
     Json object = {{"pid", server.itself().head.pid},
                    {"user", server.user},
                    {"sigchld", signal_of(server.child_signal)},
-                   {"descriptors", limit(server.itself().descriptors.size(), server.limits.descriptors)},
-                   {"processes_of_user",
-                    limit(server.processes_of_user, server.user == 0 ? RLIM_INFINITY : server.limits.processes)},
+                   {"descriptors", json_of_limit(server.itself().descriptors.size(), server.limits.descriptors)},
+                   {"processes_of_user", json_of_limit(server.processes_of_user,
+                                                       server.user == 0 ? RLIM_INFINITY : server.limits.processes)},
                    {"listening", Json::array()},
                    {"processes", Json::array()}};
     for (const proc::ListeningSocket& one : server.listening) {

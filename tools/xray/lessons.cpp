@@ -16,7 +16,7 @@ namespace {
 
 using Processes = std::vector<Process>;
 
-template <class Condition> std::size_t count_if(const Processes& processes, Condition condition) {
+template <class Condition> std::size_t number_of(const Processes& processes, Condition condition) {
     return static_cast<std::size_t>(std::count_if(processes.begin(), processes.end(), condition));
 }
 
@@ -60,7 +60,7 @@ std::size_t kept_copies(const Server& server) {
 /// Children that serve a client and have a copy of a listening socket, for which they have no use. (One that was forked
 /// just now and is not blocked in anything yet may still close it.)
 std::size_t children_that_could_accept(const Server& server) {
-    return count_if(server.processes, [&](const Process& one) {
+    return number_of(server.processes, [&](const Process& one) {
         return one.depth > 0 && (one.receives() || one.sleeps()) &&
                std::any_of(server.listening.begin(), server.listening.end(),
                            [&](const auto& socket) {
@@ -83,7 +83,7 @@ std::size_t missed(const Server& server) {
 
 std::size_t served_by_children(const Server& server) {
     if (!server.itself().accepts()) return 0;
-    return count_if(server.processes, [&](const Process& one) {
+    return number_of(server.processes, [&](const Process& one) {
         return one.depth > 0 &&
                std::any_of(server.connections.begin(), server.connections.end(), [&](const auto& socket) {
                    return one.holds(socket.inode) && !server.itself().holds(socket.inode);

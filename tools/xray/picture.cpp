@@ -32,7 +32,7 @@ Style style_of(Fill fill) {
 }
 
 /// "descriptors 250 of 256 (97%)": with the share once it matters.
-Segment limit(const std::string& what, std::size_t used, rlim_t most) {
+Segment segment_of_limit(const std::string& what, std::size_t used, rlim_t most) {
     const std::string count = what + ' ' + std::to_string(used);
     if (most == RLIM_INFINITY) return {count + ", no limit", Style::quiet};
     const Fill fill = fill_of(used, most);
@@ -125,11 +125,11 @@ Line limits_of(const Server& server) {
     const Process& process = server.itself();
     Line line = {2, {}};
     if (!process.is_hidden) {
-        line.segments.push_back(limit("descriptors", process.descriptors.size(), server.limits.descriptors));
+        line.segments.push_back(segment_of_limit("descriptors", process.descriptors.size(), server.limits.descriptors));
     }
     const std::string user = "processes of user " + std::to_string(server.user) + ':';
     line.segments.push_back(
-        limit(user, server.processes_of_user, server.user == 0 ? RLIM_INFINITY : server.limits.processes));
+        segment_of_limit(user, server.processes_of_user, server.user == 0 ? RLIM_INFINITY : server.limits.processes));
     return line;
 }
 
