@@ -1,15 +1,26 @@
 // The exercises in diagnose: its words, its record, its reports. `make test_exercises` tests how it judges solutions.
 #include "../tools/diagnose/exercises.hpp"
 
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <ios>
+#include <optional>
 #include <set>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "../tools/diagnose/exercise_probes.hpp"
 #include "../tools/diagnose/grade.hpp"
 #include "../tools/diagnose/utf8.hpp"
 #include "../tools/diagnose/words.hpp"
-#include "json.hpp"
 #include "support.hpp"
 
 namespace {
@@ -75,6 +86,21 @@ TEST_CASE("exercises: each asks for behaviours that there are, and gives other g
     CHECK(exercise("12").command() == Command{"build/exercises/12_homework", "step_h_wsgi/hello.sh"});
     CHECK_THROWS_AS(exercise("07"), std::invalid_argument);
     CHECK_THROWS_AS(exercise("13"), std::invalid_argument);
+}
+
+TEST_CASE("check: too few descriptors of our own leave it undecided whether the server listens") {
+    const pid_t checker = fork_child([] {
+        const rlimit none = {3, 3};
+        setrlimit(RLIMIT_NOFILE, &none);
+        const std::vector<Row> rows = diagnose::check(exercise("7"), built("step_g").command, "");
+        _exit(rows.size() == 1 && rows.front().name == "listens" && rows.front().finding == undecided ? 2 : 1);
+    });
+    int status = 0;
+    waitpid(checker, &status, 0);
+    CHECK(proc::describe_wait_status(status) == "exited with 2");
+    const std::vector<Row> rows = diagnose::check(exercise("7"), {"sh", "-c", "exit 3"}, "");
+    REQUIRE(rows.size() == 1);
+    CHECK(rows.front().finding == no);
 }
 
 TEST_CASE("report: names the next exercise when all rows hold") {

@@ -49,6 +49,25 @@ TEST_CASE("a server that ends before it listens is an error, with its last words
     CHECK_THROWS_WITH(Server(shell("echo so far; echo so bad >&2; exit 3")),
                       "sh -c echo so far; echo so bad >&2; exit 3  does not listen: it exited with 3\nstdout: so "
                       "far\n\nstderr: so bad\n");
+    CHECK_THROWS_AS(Server(shell("exit 3")), NotListening);
+}
+
+TEST_CASE("server: too few descriptors of our own are no server that does not listen") {
+    const pid_t starter = fork_child([] {
+        const rlimit none = {3, 3};
+        setrlimit(RLIMIT_NOFILE, &none);
+        try {
+            const Server server(built("step_g"));
+        } catch (const NotListening&) {
+            _exit(1);
+        } catch (const std::runtime_error&) {
+            _exit(2);
+        }
+        _exit(0);
+    });
+    int status = 0;
+    waitpid(starter, &status, 0);
+    CHECK(proc::describe_wait_status(status) == "exited with 2");
 }
 
 TEST_CASE("neither the environment nor the settings of who runs the tests reach the server") {

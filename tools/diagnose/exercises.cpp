@@ -3,39 +3,48 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <exception>
 #include <map>
+#include <span>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "../harness/server.hpp"
 #include "behaviours.hpp"
 #include "exercise_probes.hpp"
+#include "probes.hpp"
 
 namespace diagnose {
 namespace {
 
 using Names = std::vector<std::string>;
 
-Names joined(Names first, const Names& second) {
+Names concatenated(Names first, const Names& second) {
     first.insert(first.end(), second.begin(), second.end());
     return first;
 }
 
 const Names SERVES = {"answers", "concurrent", "hangs up"};
-const Names SERVES_AND_REAPS = joined(SERVES, {"survives SIGCHLD", "reaps one", "reaps many", "process limit"});
+const Names SERVES_AND_REAPS = concatenated(SERVES, {"survives SIGCHLD", "reaps one", "reaps many", "process limit"});
 
 const Exercise EXERCISES[] = {
     {1, "queue", {"backlog 0", "backlog 1", "backlog 5"}, {}, "predictions.txt"},
     {2, "endpoints", {"local end", "peer end", "ephemeral port"}, {"answers", "hangs up"}},
     {3, "concurrent", {"concurrent"}, {"answers", "hangs up", "flat descriptors", "child lets go"}},
     {4, "let go", {"child lets go", "hangs up", "flat descriptors", "descriptor limit"}, {"answers", "concurrent"}},
-    {5, "reap", {"reaps one"}, joined(SERVES, {"survives SIGCHLD"})},
+    {5, "reap", {"reaps one"}, concatenated(SERVES, {"survives SIGCHLD"})},
     {6,
      "restart",
      {"survives SIGCHLD"},
-     joined(joined({"accept loop", "handler"}, SERVES), {"reaps one", "process limit"})},
-    {7, "burst", {"reaps many"}, joined(SERVES, {"survives SIGCHLD", "reaps one", "process limit"})},
-    {8, "no handler", {"reaps one", "reaps many", "process limit"}, joined(SERVES, {"survives SIGCHLD", "no handler"})},
+     concatenated(concatenated({"accept loop", "handler"}, SERVES), {"reaps one", "process limit"})},
+    {7, "burst", {"reaps many"}, concatenated(SERVES, {"survives SIGCHLD", "reaps one", "process limit"})},
+    {8,
+     "no handler",
+     {"reaps one", "reaps many", "process limit"},
+     concatenated(SERVES, {"survives SIGCHLD", "no handler"})},
     {9, "process limit", {"sheds load", "error page"}, SERVES_AND_REAPS},
     {10, "silent client", {"drops the silent"}, SERVES_AND_REAPS},
     {11, "graceful stop", {"stops gracefully", "waits for all"}, SERVES_AND_REAPS},
@@ -60,10 +69,12 @@ const std::map<std::string, Probe> PROBES = {
     {"waits for all", waits_for_all}, {"drops the slow", drops_the_slow},
 };
 
-/// Whether `error` says that there was nobody to talk to: the server did not start or listen, or ended soon after.
+/// Whether `error` says that there was nobody to talk to: the server did not listen, or ended soon after. That diagnose
+/// itself has too few descriptors, say, is not the server's fault.
 bool is_about_listening(const std::exception& error) {
     const auto* const system = dynamic_cast<const std::system_error*>(&error);
-    return system == nullptr || system->code().value() == ECONNREFUSED;
+    if (system != nullptr) return system->code().value() == ECONNREFUSED;
+    return dynamic_cast<const harness::NotListening*>(&error) != nullptr;
 }
 
 /// Decides all of `names` that `probe` decides.
@@ -93,15 +104,22 @@ void ask_behaviours(const Program& server, const Names& names, Findings& found) 
     }
 }
 
-/// Why the server does not start or listen; empty when it does.
-std::string why_not_listening(const Program& program) {
+std::string in_one_line(std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+}
+
+/// Whether the server starts and listens; undecided where diagnose lacks what it takes to start one.
+Finding listens(const Program& program) {
     try {
         const harness::Server starts(program);
-        return "";
+        return {Answer::yes, ""};
+    } catch (const harness::NotListening& error) {
+        return {Answer::no, in_one_line(error.what())};
+    } catch (const std::system_error& error) {  // there is no such program, or it may not be executed
+        return {Answer::no, in_one_line(error.what())};
     } catch (const std::exception& error) {
-        std::string line = error.what();
-        std::replace(line.begin(), line.end(), '\n', ' ');
-        return line;
+        return {Answer::undecided, in_one_line(error.what())};
     }
 }
 
@@ -125,22 +143,22 @@ std::span<const Exercise> exercises() { return EXERCISES; }
 const Exercise& exercise(std::string_view number) {
     const auto has_number = [&](const Exercise& one) { return std::to_string(one.number) == number; };
     const auto* const found = std::find_if(std::begin(EXERCISES), std::end(EXERCISES), has_number);
-    if (found == std::end(EXERCISES))
+    if (found == std::end(EXERCISES)) {
         throw std::invalid_argument("no exercise has the number \"" + std::string(number) + '"');
+    }
     return *found;
 }
 
 std::vector<Row> check(const Exercise& exercise, const std::vector<std::string>& command, const std::string& source) {
-    const Names names = joined(exercise.kept, exercise.goals);
+    const Names names = concatenated(exercise.kept, exercise.goals);
     Solution solution = {foreign(command), source};
     // A Python server shows what it prints at once.
     solution.server.environment["PYTHONUNBUFFERED"] = "1";
     solution.server.patience = std::chrono::seconds(20);
     Findings found;
     if (exercise.is_program()) {
-        if (const std::string why = why_not_listening(solution.server); !why.empty()) {
-            return {{"listens", {Answer::no, why}, false}};
-        }
+        const Finding listening = listens(solution.server);
+        if (listening != Answer::yes) return {{"listens", listening, false}};
         ask_behaviours(solution.server, names, found);
     }
     for (const std::string& name : names) {

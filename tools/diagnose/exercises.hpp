@@ -6,7 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include "../harness/process.hpp"
 #include "probes.hpp"
 
 namespace diagnose {

@@ -13,7 +13,6 @@
 #include <initializer_list>
 #include <optional>
 #include <sstream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -116,8 +115,8 @@ Server::Server(const Program& program)
     if (!listens || Server::has_ended()) {
         std::string line;
         for (const std::string& word : program.command) line += (line.empty() ? "" : " ") + word;
-        throw std::runtime_error(line + " does not listen: it " + fate() + "\nstdout: " + last_lines(out()) +
-                                 "\nstderr: " + last_lines(err()));
+        throw NotListening(line + " does not listen: it " + fate() + "\nstdout: " + last_lines(out()) +
+                           "\nstderr: " + last_lines(err()));
     }
 }
 

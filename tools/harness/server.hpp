@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -26,13 +27,20 @@ enum class Place {
     moving,  ///< none of these yet
 };
 
+/// A program was started, but it exited or did not listen in time. What is the fault of the observer, such as too few
+/// descriptors, is another std::runtime_error.
+class NotListening : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 /// A program that was started and listens. Its port is not told but found: it is that of the listening socket which the
 /// process, or one below it (a shell's, a launcher's, a daemon), holds.
 class Server : public Process {
 public:
     /// Starts `program`, on a port that the kernel chooses if it honours PORT, and returns when it listens and has come
-    /// to rest. Throws std::system_error when it cannot be started, std::runtime_error with its last words when it ends
-    /// or does not listen in time.
+    /// to rest. Throws NotListening with its last words when it ends or does not listen in time, and what Process's
+    /// constructor throws.
     explicit Server(const Program& program);
 
     std::uint16_t port() const { return port_; }
