@@ -6,7 +6,7 @@
 //
 // There is no handler, so accept is not interrupted. And nobody has to look for who has exited: waitpid(-1) goes
 // through the list of children until it finds one, and a second time until it is sure that there is no other. With
-// thousands of silent clients that is thousands of looks for each exit; measure.py shows it.
+// thousands of silent clients that is thousands of looks for each exit; `build/tools/bench/measure reaping` shows it.
 #include <signal.h>
 #include <unistd.h>
 
