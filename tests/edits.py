@@ -11,11 +11,7 @@ mutants.txt and exercises.txt are lists of entries:
 It is Python, as its callers are: they edit texts, start programs in parallel, and read JSON.
 """
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
-
-PARSED = Path("build/edited.hpp")  # net/socket.hpp, which the Makefile has the compiler read beforehand
 
 
 class NotOnce(Exception):
@@ -84,9 +80,3 @@ def edited(text, edits):
     for edit in edits:
         replace(lines, edit)
     return "\n".join(lines) + "\n"
-
-
-def compiler(folder):
-    """The beginning of a command, to be run in the repository, that compiles a source as if it stood in `folder`."""
-    once = ["-include", PARSED] if (Path(__file__).resolve().parents[1] / PARSED).exists() else []
-    return [*os.environ.get("CXX", "g++").split(), "-std=c++20", "-O0", *once, "-iquote", ".", "-iquote", folder]

@@ -44,7 +44,8 @@ def command_of(entry, number):
     mutant = BUILD / f"{number}.cpp"
     (ROOT / mutant).write_text(edits.edited(source.read_text(encoding="utf-8"), entry.edits), encoding="utf-8")
     server = mutant.with_suffix(".server")
-    subprocess.run([*edits.compiler(source.parent), mutant, "-o", server], cwd=ROOT, check=True)
+    compiler = [*os.environ.get("CXX", "g++").split(), "-std=c++20", "-O0", "-iquote", source.parent]
+    subprocess.run([*compiler, mutant, "-o", server], cwd=ROOT, check=True)
     return str(server)
 
 

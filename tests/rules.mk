@@ -45,12 +45,7 @@ soak: test  ## repeat the tests, and diagnose on each step, under load (ROUNDS=2
 	@$(PYTHON) tests/soak.py $(ROUNDS)
 matrix: $(STEPS) diagnose  ## print the table of behaviours as measured
 	@$(PYTHON) tests/matrix.py
-
-# Hundreds of servers are made of edited sources, all of which include net/socket.hpp: it is parsed once for them.
-$(BUILD)/edited.hpp.gch: net/socket.hpp $(BUILD)/flags
-	@echo '#include "net/socket.hpp"' >$(BUILD)/edited.hpp
-	$(CXX) -std=c++20 -O0 -iquote . -x c++-header $(BUILD)/edited.hpp -o $@
-mutants: $(STEPS) diagnose $(FIXTURES) $(BUILD)/edited.hpp.gch  ## test diagnose: tell wrong servers from the steps that they were made from
+mutants: $(STEPS) diagnose $(FIXTURES)  ## test diagnose: tell wrong servers from the steps that they were made from
 	@$(PYTHON) tests/mutants.py
 
 # Mermaid draws the pages' pictures on GitHub: the same major version, and of the package one file.
