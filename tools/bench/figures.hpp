@@ -34,7 +34,7 @@ void print_heading(const std::string& what);
 /// there are. Throws std::system_error when nobody lets us in.
 bool hold(harness::Server& server, std::vector<harness::Client>& clients, std::size_t count);
 
-/// Who holds many clients needs as many descriptors.
+/// A process that holds many clients needs as many descriptors.
 void raise_limit_of_descriptors();
 
 // The measurements. Each writes its table to stdout, and what it leaves out, and why, to stderr.
@@ -43,7 +43,7 @@ void measure_held();
 void measure_waits();
 void measure_descriptors();
 void measure_zombies();
-/// What the end of a child costs this server, while many other children are at work.
+/// The cost of a child's exit to this server, while many other children are at work.
 void measure_reaping(const std::vector<std::string>& command);
 
 }  // namespace bench

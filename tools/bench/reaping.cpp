@@ -1,4 +1,4 @@
-// What the end of a child costs its parent while many other children are at work: with 0, 1000 and 2000 silent clients,
+// The cost of a child's exit to its parent while many other children are at work: with 0, 1000 and 2000 silent clients,
 // each of which keeps a child, how many microseconds of processor time the parent uses for one more, fork included.
 #include <sys/resource.h>
 #include <unistd.h>

@@ -49,7 +49,7 @@ Held hold(Server& server, Clients& clients) {
     Held held;
     if (!connect(server, clients)) return held;
     const Client& client = clients.back();
-    // Who waits for events is for a moment seen asleep beside a queue that is not empty.
+    // A server in epoll_wait may still look asleep just after a client has connected.
     const auto is_settled = [&] {
         held.place = server.place_of(client);
         if (held.place != Place::in_the_queue) return held.place != Place::moving;
@@ -92,7 +92,7 @@ bool serve(Server& server, Client& client, const Held& held) {
 
 namespace {
 
-/// What takes care of a client, where no child does.
+/// In words: the process or thread that serves a client, where no child does.
 std::string server_in_words(Server& server, Clients& clients, const Held& held) {
     const std::vector<pid_t> threads = proc::threads(held.by);
     const auto waits = [](pid_t thread) { return harness::waits_for_bytes(thread); };

@@ -1,4 +1,4 @@
-// What the probes have in common: the clients that a probe connects, where the server holds them, and the words for
+// Shared by the probes: the clients that a probe connects, where the server holds them, and the words for
 // what was found.
 #pragma once
 
