@@ -11,7 +11,12 @@ mutants.txt and exercises.txt are lists of entries:
 It is Python, as its callers are: they edit texts, start programs in parallel, and read JSON.
 """
 
+import os
+import subprocess
 from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class NotOnce(Exception):
@@ -80,3 +85,21 @@ def edited(text, edits):
     for edit in edits:
         replace(lines, edit)
     return "\n".join(lines) + "\n"
+
+
+class Compiler:
+    """Makes servers of edited sources. All of them include net/socket.hpp, so the compiler reads it once, into `folder`:
+    a place that no other run uses."""
+
+    def __init__(self, folder):
+        self.command = [*os.environ.get("CXX", "g++").split(), "-std=c++20", "-O0", "-iquote", "."]
+        header = Path(folder, "socket.hpp")
+        header.write_text('#include "net/socket.hpp"\n', encoding="utf-8")
+        subprocess.run([*self.command, "-x", "c++-header", header, "-o", f"{header}.gch"], cwd=ROOT, check=True)
+        self.read_once = ["-include", header]
+
+    def make(self, program, sources, folder, warnings=()):
+        """Compiles `sources` as if they stood in `folder`. With warnings, it reads every header as a reader's compiler
+        would. Raises CalledProcessError."""
+        headers = [] if warnings else self.read_once
+        subprocess.run([*self.command, *headers, *warnings, "-iquote", folder, *sources, "-o", program], cwd=ROOT, check=True)

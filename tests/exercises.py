@@ -12,14 +12,17 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import edits
+import steps
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "exercises"
+AT_ONCE = 8
 HOMEWORK = 12  # whose solution is step_h
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
 
@@ -37,7 +40,7 @@ class Trial:
 
 
 def said_by_diagnose(*arguments):
-    said = subprocess.run(["./diagnose", "--json", *arguments], cwd=ROOT, capture_output=True, text=True)
+    said = subprocess.run([f"{steps.RUN}diagnose", "--json", *arguments], cwd=ROOT, capture_output=True, text=True)
     try:
         return json.loads(said.stdout)
     except json.JSONDecodeError:
@@ -99,21 +102,20 @@ def parts_of(exercise):
     return [file for file in (ROOT / "step_h_wsgi").glob("*.cpp") if file.name != "webserver3h.cpp"]
 
 
-def build(trial, name):
+def build(trial, name, compiler):
     """The command that is to be checked, and the file that it was made of."""
     source = BUILD / (name + Path(trial.exercise["file"]).suffix)
     source.write_text(trial.text, encoding="utf-8")
     if source.suffix != ".cpp":
         return [str(source)], source
-    compiler = [*os.environ.get("CXX", "g++").split(), "-std=c++20", "-O0", "-iquote", solution_of(trial.exercise).parent]
-    strict = STRICT if trial.is_strict else []
-    subprocess.run([*compiler, *strict, source, *parts_of(trial.exercise), "-o", BUILD / name], cwd=ROOT, check=True)
+    sources = [source, *parts_of(trial.exercise)]
+    compiler.make(BUILD / name, sources, solution_of(trial.exercise).parent, STRICT if trial.is_strict else [])
     return [str(BUILD / name), *trial.exercise["command"][1:]], source
 
 
-def fault_of(trial, name):
+def fault_of(trial, name, compiler):
     """What is not said as it should be; None when all is."""
-    command, source = build(trial, name)
+    command, source = build(trial, name, compiler)
     rows = said_by_diagnose("--exercise", str(trial.exercise["number"]), "--source", str(source), *command)
     failed = {row["name"]: f"{row['evidence']}: {row['rule']}" for row in rows if not row["holds"]}
     as_expected = all(part in failed.get(row, "") and row in failed for row, part in trial.faults.items())
@@ -128,8 +130,10 @@ def main():
     wanted = {int(number) for number in sys.argv[1:]}
     chosen = [trial for trial in all_trials() if not wanted or trial.exercise["number"] in wanted]
     names = [f"trial_{number}" for number in range(len(chosen))]
-    with ThreadPoolExecutor(2 * len(os.sched_getaffinity(0))) as pool:
-        faults = [fault for fault in pool.map(fault_of, chosen, names) if fault]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+        compiler = edits.Compiler(folder)
+        reports = pool.map(lambda trial, name: fault_of(trial, name, compiler), chosen, names)
+        faults = [fault for fault in reports if fault]
     print(*faults, sep="\n", end="\n" if faults else "")
     print(f"{len(chosen)} solutions, right and wrong: {len(chosen) - len(faults)} passed, {len(faults)} failed")
     return 1 if faults else 0

@@ -22,7 +22,8 @@ TRANSLATED = 2  # the column of the descriptions
 
 def diagnosed(letter):
     """What diagnose says of the step: a list of behaviours."""
-    said = subprocess.run(["./diagnose", "--json", *steps.command_of(letter)], cwd=ROOT, capture_output=True, text=True)
+    command = [f"{steps.RUN}diagnose", "--json", *steps.command_of(letter)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     try:
         return json.loads(said.stdout)["behaviours"]
     except (json.JSONDecodeError, KeyError):

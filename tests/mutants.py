@@ -10,10 +10,12 @@ It is Python, since it edits texts and starts programs in parallel.
 import os
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import edits
+import steps
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = Path(os.environ.get("BUILD") or "build") / "mutants"
@@ -24,7 +26,7 @@ NO_SERVER = 3  # diagnose's exit status when it did not start or listen
 
 def diagnosed(command):
     """What diagnose says of a server: a set of "reaps many: no", and the whole text."""
-    said = subprocess.run(f"./diagnose {command}", shell=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = subprocess.run(f"{steps.RUN}diagnose {command}", shell=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     text = said.stdout.decode(errors="replace")
     if said.returncode == NO_SERVER:
         return {"does not listen"}, text
@@ -36,7 +38,7 @@ def step_of(entry):
     return entry.title.split(":")[0]
 
 
-def command_of(entry, number):
+def command_of(entry, number, compiler):
     """The server of this entry; made, where it is no command. Raises edits.NotOnce, CalledProcessError."""
     if entry.command:
         return entry.command
@@ -44,16 +46,15 @@ def command_of(entry, number):
     mutant = BUILD / f"{number}.cpp"
     (ROOT / mutant).write_text(edits.edited(source.read_text(encoding="utf-8"), entry.edits), encoding="utf-8")
     server = mutant.with_suffix(".server")
-    compiler = [*os.environ.get("CXX", "g++").split(), "-std=c++20", "-O0", "-iquote", source.parent]
-    subprocess.run([*compiler, mutant, "-o", server], cwd=ROOT, check=True)
+    compiler.make(server, [mutant], source.parent)
     return str(server)
 
 
-def fault_of(entry, number, words_of_step):
+def fault_of(entry, number, words_of_step, compiler):
     """What is not as the list says; empty when all is."""
     expected = {line for line in entry.expected if not line.startswith("nothing: ")}
     try:
-        words, text = diagnosed(command_of(entry, number))
+        words, text = diagnosed(command_of(entry, number, compiler))
     except edits.NotOnce as fault:
         return f"{entry.title}: {fault}"
     except subprocess.CalledProcessError:
@@ -73,9 +74,10 @@ def main():
     if wanted := {int(number) for number in sys.argv[1:]}:
         numbered = [(number, entry) for number, entry in numbered if number in wanted]
     steps = sorted({step_of(entry) for _, entry in numbered})
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+        compiler = edits.Compiler(folder)
         words_of_step = dict(zip(steps, pool.map(lambda step: diagnosed(f"./{step}")[0], steps)))
-        reports = list(pool.map(lambda one: fault_of(one[1], one[0], words_of_step), numbered))
+        reports = list(pool.map(lambda one: fault_of(one[1], one[0], words_of_step, compiler), numbered))
     faults = [report for report in reports if report]
     if faults:
         print(*faults, sep="\n")

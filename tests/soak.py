@@ -28,7 +28,7 @@ def started(command):
 def failures_of_round(number):
     programs = {"the suite": started(["make", "--silent", "test"])}
     for letter in steps.LETTERS:
-        programs[f"diagnose step_{letter}"] = started(["./diagnose", "--expect", letter, *steps.command_of(letter)])
+        programs[f"diagnose step_{letter}"] = started([f"{steps.RUN}diagnose", "--expect", letter, *steps.command_of(letter)])
     failures = 0
     try:
         for name, (program, log) in programs.items():
