@@ -37,6 +37,17 @@ for generated in build/*.cpp; do
   mv "$folder/rest" "$folder/alone"
 done
 
+# A program of one file is checked together with others like it, each in a namespace of its own.
+if [ $# = 0 ]; then
+  xargs sed -n 's/^#include [<"].*/&/p' <"$folder/alone" | sort -u >"$folder/programs.cpp"
+  while read -r file; do
+    echo "namespace file_$((number = ${number:-0} + 1)) {
+#include \"$file\"  // NOLINT(bugprone-suspicious-include)
+}"
+  done <"$folder/alone" >>"$folder/programs.cpp"
+  : >"$folder/alone"
+fi
+
 {
   sed 's/^/clang-analyzer-* /' "$folder/followed"
   for unit in "$folder"/*.cpp; do [ ! -e "$unit" ] || echo "-clang-analyzer-* $unit"; done
