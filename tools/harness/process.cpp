@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -79,9 +80,10 @@ Process::Process(const Program& program) : program_(program) {
     }
     const std::string reason = failure.reason;
     if (pid_ != -1 && failure.error == 0 && reason.empty()) return;
-    end();  // a pid of -1 and no reason: the keeper was killed before it could tell
+    end();
     const std::string text = "cannot start " + program.command.front();
     if (!reason.empty()) throw std::runtime_error(text + ": " + reason);
+    if (failure.error == 0) throw std::runtime_error(text + ": its observer was killed");
     errno = failure.error;
     proc::require_descriptor(text.c_str());
     throw std::system_error(failure.error, std::generic_category(), text);
@@ -148,10 +150,13 @@ std::vector<proc::Process> Process::zombies() const {
 }
 
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds patience) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
+    using namespace std::chrono_literals;
+    const auto begin = std::chrono::steady_clock::now();
     while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline) return false;
-        poll(nullptr, 0, 1);
+        const auto waited = std::chrono::steady_clock::now() - begin;
+        if (waited > patience) return false;
+        const auto pause = std::chrono::ceil<std::chrono::milliseconds>(waited / 8);  // to ask costs time as well
+        poll(nullptr, 0, static_cast<int>(std::clamp(pause, 1ms, 20ms).count()));
     }
     return true;
 }
