@@ -31,7 +31,7 @@ namespace {
 using net::check;
 
 /// Once the keeper has read the question, a signal does not interrupt the fork any more: fork(2) never fails with
-/// EINTR. Since Linux 5.19.
+/// EINTR. Since Linux 5.19; an older kernel refuses the flag with EINVAL.
 constexpr unsigned long WAIT_KILLABLE_RECV = 1UL << 5;
 
 /// The architecture of this program, as a filter sees it; 0: not known here.
@@ -68,7 +68,8 @@ constexpr long FORKS[] = {
 #endif
 };
 
-/// Installs the filter. Returns the descriptor to listen on; -1 with errno set where there is no such thing.
+/// Installs the filter. Returns the descriptor to listen on; -1 with errno set where there is no such thing, or where a
+/// signal could make fork fail.
 int install_filter() {
     constexpr std::uint16_t LOAD = BPF_LD | BPF_W | BPF_ABS;
     constexpr std::uint16_t IF_EQUAL = BPF_JMP | BPF_JEQ | BPF_K;
@@ -87,14 +88,10 @@ int install_filter() {
     filter[std::size(filter) - 2] = {RETURN, 0, 0, SECCOMP_RET_ALLOW};
     filter[std::size(filter) - 1] = {RETURN, 0, 0, SECCOMP_RET_USER_NOTIF};
     const sock_fprog program = {static_cast<std::uint16_t>(std::size(filter)), filter};
-    constexpr unsigned long LISTEN = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    constexpr unsigned long FLAGS = SECCOMP_FILTER_FLAG_NEW_LISTENER | WAIT_KILLABLE_RECV;
     errno = ENOSYS;
     if (architecture() == 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1) return -1;
-    long listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, LISTEN | WAIT_KILLABLE_RECV, &program);
-    if (listener == -1 && errno == EINVAL) {
-        listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, LISTEN, &program);
-    }
-    return static_cast<int>(listener);
+    return static_cast<int>(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, FLAGS, &program));
 }
 
 /// A message of one byte, with room for one descriptor (unix(7), SCM_RIGHTS).
@@ -105,7 +102,8 @@ struct Parcel {
     msghdr message = {nullptr, 0, &data, 1, control, sizeof control, 0};
 };
 
-/// How many processes and threads stand below us; but for zombies that we are about to reap ourselves.
+/// How many processes and threads stand below us; but for zombies that we are about to reap ourselves. (A child that
+/// was allowed a moment ago, and is not there yet, is not counted: forks at the same instant may exceed the limit.)
 std::size_t count_below_us() {
     std::size_t count = 0;
     for (const proc::Process& one : proc::descendants(getpid())) {
