@@ -3,39 +3,43 @@
 # The steps that are there: a class may begin without the later ones.
 STEPS := $(sort $(patsubst webserver3%.cpp,step_%,$(notdir $(wildcard step_*/webserver3?.cpp))))
 
-# CXXFLAGS=… on the command line holds for everything; without it the tools are compiled fast rather than made fast.
+# CXXFLAGS=… on the command line holds for everything. Without it, the tools are compiled fast rather than made fast.
 CXXFLAGS ?= -O2 -g
 FAST := $(if $(filter file,$(origin CXXFLAGS)),-Og -g1)
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(if $(WERROR),-Werror)
-# SANITIZE=1 builds in a place of its own. (Left out is vptr: its check needs descriptors, and a server may have run out.)
+# SANITIZE=1 builds in a place of its own. (Without vptr: its check needs descriptors, and a server may have run out.)
 SANITIZERS := $(if $(SANITIZE),-fsanitize=address -fsanitize=undefined -fno-sanitize=vptr -fno-sanitize-recover=all)
 BUILD := build$(if $(SANITIZE),/sanitized)
 BIN := $(if $(SANITIZE),$(BUILD)/)
+RUN := $(or $(BIN),./)
 COMPILE = $(CXX) -std=c++20 -iquote . $(CPPFLAGS) $(CXXFLAGS) $(WARNINGS) $(SANITIZERS) -MMD -MP
 LINK = $(CXX) $(CXXFLAGS) $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) -o $@
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
-export CXX PYTHON BIN BUILD
+export CXX PYTHON BIN BUILD RUN
 
 # diagnose needs Linux and a library. Where one of them is missing, `make` alone builds the rest.
 has = $(shell printf '\043if __has_include(<$(1)>)\nyes\n\043endif\n' | $(CXX) -std=c++20 -E -P -x c++ - 2>/dev/null)
-DIAGNOSE := $(if $(filter Linux,$(shell uname)),$(if $(filter deps,$(MAKECMDGOALS))$(call has,nlohmann/json.hpp),diagnose))
+DIAGNOSE := $(and $(filter Linux,$(shell uname)),$(filter deps,$(MAKECMDGOALS))$(call has,nlohmann/json.hpp),diagnose)
 PROGRAMS := $(STEPS) client3 $(DIAGNOSE)
 
 MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
-.PHONY: all always test check clean help deps deps_bench deps_dev deps_docs deps_machines deps_wsgi json ncurses doctest
+DEPS := deps deps_bench deps_dev deps_docs deps_machines deps_wsgi
+.PHONY: all always check clean help $(DEPS) json ncurses doctest
 
-all: $(addprefix $(BIN),$(PROGRAMS))  ## make alone: the servers, the client, diagnose (one of them: make step_g)
+all: $(addprefix $(BIN),$(PROGRAMS))  ## make alone: all servers, the client, diagnose
 	$(if $(DIAGNOSE),@:,@echo 'diagnose is left out: it needs Linux and nlohmann/json.hpp (make deps)')
+step_g:  ## one of the servers (step_a to step_h)
 
 # A step is one file and net/socket.hpp. Linked statically, where the compiler can, its fork costs half: see step_c.
-$(addprefix $(BIN),$(filter-out step_h,$(STEPS))): $(BIN)step_%: $$(wildcard step_$$*_*/webserver3$$*.cpp) $(BUILD)/static
+$(addprefix $(BIN),$(filter-out step_h,$(STEPS))): $(BIN)step_%: $$(wildcard step_$$*_*/*.cpp) $(BUILD)/static
 	$(COMPILE) @$(BUILD)/static -MF $(BUILD)/step_$*.d $< -o $@
 $(BIN)client3: client/client3.cpp $(BUILD)/flags
 	$(COMPILE) -MF $(BUILD)/client3.d $< -o $@
 $(BUILD)/static: $(BUILD)/flags
-	@if echo 'int main() {}' | $(CXX) $(SANITIZERS) -static -x c++ - -o $@.out 2>/dev/null; then echo -static; fi >$@; rm -f $@.out
+	@echo 'int main() {}' | $(CXX) $(SANITIZERS) -static -x c++ - -o $@.out 2>/dev/null && echo -static >$@ || : >$@
+	@rm -f $@.out
 
 # A folder of many files is compiled as one file that includes them all: the headers cost more than the code.
 $(BUILD)/proc.cpp: $(wildcard tools/proc/*.cpp)
@@ -69,11 +73,12 @@ $(PROGRAMS) xray: %: $(BIN)%
 endif
 
 # Another compiler, or other flags: everything is built again.
+ALL_FLAGS = $(COMPILE) $(FAST) $(LDFLAGS) $(CC) $(CFLAGS)
 $(BUILD)/flags: always
 	@mkdir -p $(@D)
-	@printf '#if defined __clang__ ? __clang_major__ < 14 : __GNUC__ < 11\n#error\n#endif\n' | $(CXX) -E -x c++ - >/dev/null 2>&1 || \
+	@printf '#if __clang_major__ < 14 && __GNUC__ < 11\n#error\n#endif\n' | $(CXX) -E -x c++ - >/dev/null 2>&1 || \
 	  { echo '$(CXX) is missing or too old: it takes g++ 11, clang++ 14, or a newer one (make deps)' >&2; exit 1; }
-	@echo '$(COMPILE) $(FAST)' | cmp -s - $@ || echo '$(COMPILE) $(FAST)' >$@
+	@echo '$(ALL_FLAGS)' | cmp -s - $@ || echo '$(ALL_FLAGS)' >$@
 
 $(call objects,diagnose xray): | json
 $(call objects,xray_main): | ncurses
@@ -81,22 +86,17 @@ json: header = nlohmann/json.hpp
 ncurses: header = ncurses.h
 doctest: header = doctest/doctest.h vterm.h
 json ncurses doctest:
-	@$(foreach one,$(header),$(if $(call has,$(one)),,echo '$(one) is missing: install it with `make deps`' >&2; exit 1;)) :
+	@$(foreach h,$(header),$(if $(call has,$(h)),,echo '$(h) is missing: install it with `make deps`' >&2; exit 1;)) :
 
-deps deps_bench deps_dev deps_docs deps_machines deps_wsgi:
+$(DEPS):
 	@./deps.sh $@
-deps:       ## install what building and testing need, with the system's package manager
-deps_machines: ## install the compilers that tests/other_machines needs
-deps_dev:   ## install what format, lint and CI need besides
-deps_docs:  ## install what test_docs needs
-deps_bench: ## install what bench compares with, and what plots draws with
-deps_wsgi:  ## install the frameworks that step_h is tested with
+deps:  ## install what building and testing need, with the system's package manager
 ifneq ($(filter deps,$(MAKECMDGOALS)),)  # `make deps test` installs first, also with -j
 json ncurses doctest $(BUILD)/flags: | deps
 endif
 
-check: diagnose  ## diagnose SERVER='python3 server.py' EXPECT=g: which step is it like? (EXPECT may be left out)
-	@./diagnose $(if $(EXPECT),--expect '$(EXPECT)') $(or $(SERVER),$(error check: which SERVER? make check SERVER=./step_g))
+check: $(BIN)diagnose  ## which step is SERVER='python3 server.py' like? EXPECT=g, if you like, is what you expect
+	@$(RUN)diagnose $(if $(EXPECT),--expect '$(EXPECT)') $(or $(SERVER),$(error which SERVER? make check SERVER=./step_g))
 
 # On a terminal: side by side where that is wide enough for two steps, and what differs in colour.
 diff_ab diff_bc diff_cd diff_de diff_ef diff_fg: diff_%:  ## the lesson between two steps (diff_ab … diff_fg)
@@ -109,6 +109,7 @@ diff_ab diff_bc diff_cd diff_de diff_ef diff_fg: diff_%:  ## the lesson between 
 clean:  ## remove everything that was built
 	rm -rf build $(STEPS) client3 diagnose xray
 help:  ## show this
-	@awk -F ':.*## *' '/^[a-z_ ]+:.*##/ { count = split($$1, names, " "); printf "make %-14s %s\n", names[count], $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## *' '/^[a-z_0-9 ]+:.*##/ { count = split($$1, name, " "); printf "make %-14s %s\n", name[count], $$2 }' \
+	  $(MAKEFILE_LIST)
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -13,13 +13,14 @@ $(EXERCISE_PROGRAMS): $(BUILD)/%: %/server.cpp $(BUILD)/static
 $(BUILD)/exercises/12_homework: $(BUILD)/step_h.o
 
 program_of = $(filter $(BUILD)/exercises/0$(1)_% $(BUILD)/exercises/$(1)_%,$(EXERCISE_PROGRAMS))
-exercises: diagnose  ## list the exercises and which are done; exercise_7 checks one (your own: SERVER='python3 mine.py')
-	@./diagnose --exercises
-$(EXERCISES): exercise_%: diagnose $$(if $$(SERVER),,$$(call program_of,$$*))
-	@./diagnose --exercise $* $(SERVER)
+exercises: $(BIN)diagnose  ## list the exercises and which are done
+	@$(RUN)diagnose --exercises
+exercise_7:  ## check one of the exercises (another server: SERVER='python3 mine.py')
+$(EXERCISES): exercise_%: $(BIN)diagnose $$(if $$(SERVER),,$$(call program_of,$$*))
+	@$(RUN)diagnose --exercise $* $(SERVER)
 # (A make below us that is told of our --jobs, and reads it here once more, would warn of it.)
-grade: diagnose  ## check all exercises: a table, and JUnit XML in build/grade.xml
+grade: $(BIN)diagnose  ## check all exercises: a table, and JUnit XML in build/grade.xml
 	@MAKEFLAGS= $(MAKE) --keep-going --silent $(MAKEOVERRIDES) $(EXERCISE_PROGRAMS) || true
-	@./diagnose --grade $(BUILD)/grade.xml
-test_exercises: diagnose $(BUILD)/step_h.o  ## test the exercises: what is given fails, the solutions pass, wrong ones are told what is wrong
+	@$(RUN)diagnose --grade $(BUILD)/grade.xml
+test_exercises: $(BIN)diagnose $(BUILD)/step_h.o  ## test the exercises: given programs, solutions, wrong solutions
 	@STEP_H_PARTS=$(BUILD)/step_h.o $(PYTHON) tests/exercises.py

@@ -83,7 +83,8 @@ TEST_CASE("exercises: each asks for behaviours that there are, and gives other g
         CHECK(std::filesystem::exists(one.source()));
     }
     CHECK(exercise("7").folder() == "exercises/07_burst");
-    CHECK(exercise("12").command() == Command{"build/exercises/12_homework", "step_h_wsgi/hello.sh"});
+    CHECK(exercise("12").command() ==
+          Command{folder("BUILD", "build/") + "exercises/12_homework", "step_h_wsgi/hello.sh"});
     CHECK_THROWS_AS(exercise("07"), std::invalid_argument);
     CHECK_THROWS_AS(exercise("13"), std::invalid_argument);
 }
@@ -218,9 +219,9 @@ TEST_CASE("obstacle: says why there is nothing to check") {
         "exercises/07_burst/server.cpp is not there; git restore exercises/07_burst/server.cpp brings back what was given");
     write(burst.source(), "");
     CHECK(obstacle(burst, burst.command()) == "it was not built");
-    write("build/exercises/07_burst.errors", "In file included\nserver.cpp:4: error: no type\n");
+    write(burst.program() + ".errors", "In file included\nserver.cpp:4: error: no type\n");
     CHECK(obstacle(burst, burst.command()) == "server.cpp:4: error: no type");
-    write("build/exercises/07_burst", "");
+    write(burst.program(), "");
     CHECK(obstacle(burst, burst.command()) == std::nullopt);
     CHECK(obstacle(burst, {"python3", "mine.py"}) == std::nullopt);
 }

@@ -23,11 +23,11 @@ FIXTURES := $(addprefix $(BUILD)/,$(basename $(wildcard tests/fixtures/*.c tests
 $(BUILD)/tests/fixtures/%: tests/fixtures/%.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -MF $@.d $< -o $@
-$(BUILD)/tests/fixtures/%: tests/fixtures/%.c
+$(BUILD)/tests/fixtures/%: tests/fixtures/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Wall -Wextra $< -o $@
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Wall -Wextra $(LDFLAGS) $< -o $@
 
-# Faults at system calls come into any program that is not linked statically (ld.so(8), LD_PRELOAD), a sanitized one too.
+# Faults at system calls come into any program that is not linked statically (ld.so(8), LD_PRELOAD).
 FAULTS := $(BUILD)/tests/preload/faults.so $(BUILD)/tests/preload/step_h
 $(BUILD)/tests/preload/faults.so: tests/preload/faults.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -36,16 +36,22 @@ $(BUILD)/tests/preload/step_h: $(BUILD)/webserver3h.o $(BUILD)/step_h.o
 	@mkdir -p $(@D)
 	$(LINK)
 
+deps_dev:   ## install what format, lint and CI need besides
+deps_docs:  ## install what test_docs needs
+deps_wsgi:  ## install the frameworks that step_h is tested with
+deps_machines: ## install the compilers that tests/other_machines needs
+
 .PHONY: test test_heavy test_docs mutants matrix soak fuzz recordings format lint
-test: $(BUILD)/run_tests $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS) diagnose xray)  ## build and run the tests (SANITIZE=1: sanitized)
+TESTED := $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS) diagnose xray)
+test: $(BUILD)/run_tests $(TESTED)  ## build and run the tests (SANITIZE=1: sanitized)
 	@sh tests/run.sh $(BUILD)/run_tests
-test_heavy: $(BUILD)/run_heavy_tests $(addprefix $(BIN),step_c step_h xray)  ## what takes a minute: a thousand clients, hundreds of megabytes, frameworks
+test_heavy: $(BUILD)/run_heavy_tests $(addprefix $(BIN),step_c step_h xray)  ## 1000 clients, big bodies, frameworks
 	@$(BUILD)/run_heavy_tests --no-version
-soak: test  ## repeat the tests, and diagnose on each step, under load (ROUNDS=200; without: until interrupted)
+soak: test  ## repeat the tests, and diagnose on each step, under load (ROUNDS=30; without: until interrupted)
 	@$(PYTHON) tests/soak.py $(ROUNDS)
-matrix: $(STEPS) diagnose  ## print the table of behaviours as measured
+matrix: $(addprefix $(BIN),$(STEPS) diagnose)  ## print the table of behaviours as measured
 	@$(PYTHON) tests/matrix.py
-mutants: $(STEPS) diagnose $(FIXTURES)  ## test diagnose: tell wrong servers from the steps that they were made from
+mutants: $(addprefix $(BIN),$(STEPS) diagnose) $(FIXTURES)  ## test diagnose with servers that are wrong on purpose
 	@$(PYTHON) tests/mutants.py
 
 # Mermaid draws the pages' pictures on GitHub: the same major version, and of the package one file.
@@ -53,9 +59,10 @@ MERMAID := $(BUILD)/mermaid@11/mermaid.min.js
 $(MERMAID):
 	@command -v npm >/dev/null || { echo 'npm is missing: install it with `make deps_docs`' >&2; exit 1; }
 	@mkdir -p $(@D)
-	cd $(@D) && timeout 300 npm pack --silent $(notdir $(@D)) && tar -xzmf mermaid-*.tgz --strip-components=2 package/dist/$(@F)
+	cd $(@D) && timeout 300 npm pack --silent $(notdir $(@D)) && \
+	  tar -xzmf mermaid-*.tgz --strip-components=2 package/dist/$(@F)
 	@rm $(@D)/mermaid-*.tgz
-test_docs: $(MERMAID) $(PROGRAMS) xray  ## do what the pages say, and see that it happens as they say (needs make deps_docs)
+test_docs: $(MERMAID) $(PROGRAMS) xray  ## do what the pages say, and see that it happens (needs make deps_docs)
 	@$(PYTHON) tests/pages/check.py
 	@$(PYTHON) tests/pages/pictures.py $(MERMAID)
 	@$(PYTHON) tests/pages/run.py
@@ -64,8 +71,9 @@ test_docs: $(MERMAID) $(PROGRAMS) xray  ## do what the pages say, and see that i
 FUZZ_SECONDS ?= 60
 $(BUILD)/fuzz_http: tests/fuzz/http.cpp $(wildcard step_h_wsgi/http.* step_h_wsgi/cgi.*)
 	@mkdir -p $(@D)
-	clang++ -std=c++20 $(WARNINGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.cpp,$^) -o $@
-fuzz: $(BUILD)/fuzz_http  ## step_h's parsers against mutated requests, for FUZZ_SECONDS (needs clang++: make deps_dev)
+	clang++ -std=c++20 $(WARNINGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	  $(filter %.cpp,$^) -o $@
+fuzz: $(BUILD)/fuzz_http  ## step_h's parsers against mutated requests, for FUZZ_SECONDS (needs make deps_dev)
 	@mkdir -p $(BUILD)/fuzz_corpus
 	$< -max_total_time=$(FUZZ_SECONDS) -max_len=50000 -timeout=5 -print_final_stats=1 \
 	  -dict=tests/fuzz/http.dict $(BUILD)/fuzz_corpus tests/fuzz/seeds

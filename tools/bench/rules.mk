@@ -9,7 +9,7 @@ $(BUILD)/tools/bench/measure: $(BUILD)/bench.o $(BUILD)/throughput.o $(BUILD)/ha
 $(BUILD)/tools/bench/floor: tools/bench/floor.c $(BUILD)/static
 	@mkdir -p $(@D)
 	$(CC) -O2 -Wall -Wextra @$(BUILD)/static $< -o $@
-$(BUILD)/tools/bench/floor_dynamic: tools/bench/floor.c
+$(BUILD)/tools/bench/floor_dynamic: tools/bench/floor.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) -O2 -Wall -Wextra $< -o $@
 $(BUILD)/tools/bench/step_g_dynamic: step_g_waitpid/webserver3g.cpp $(BUILD)/flags
@@ -18,6 +18,8 @@ $(BUILD)/tools/bench/step_g_dynamic: step_g_waitpid/webserver3g.cpp $(BUILD)/fla
 $(BUILD)/tools/bench/no_handler: exercises/solutions/08_no_handler.cpp $(BUILD)/static
 	@mkdir -p $(@D)
 	$(COMPILE) @$(BUILD)/static -MF $@.d $< -o $@
+
+deps_bench: ## install what bench compares with, and what plots draws with
 
 .PHONY: bench plots
 MEASURED := $(addprefix $(BUILD)/tools/bench/,measure floor floor_dynamic step_g_dynamic no_handler)
@@ -28,6 +30,7 @@ bench: $(MEASURED) step_g step_h  ## how fast, beside others, and what silent cl
 FIGURES := waits descriptors zombies held throughput
 plots: $(MEASURED) all  ## measure all that the pages show in pictures, and draw it: tools/bench/figures
 	@command -v gnuplot >/dev/null || { echo 'gnuplot is missing: install it with `make deps_bench`' >&2; exit 1; }
-	@set -e; for name in $(FIGURES); do echo "measuring $$name"; $(BUILD)/tools/bench/measure $$name >$(BUILD)/$$name.txt; \
+	@set -e; for name in $(FIGURES); do \
+	  echo "measuring $$name"; $(BUILD)/tools/bench/measure $$name >$(BUILD)/$$name.txt; \
 	  if [ -s $(BUILD)/$$name.txt ]; then mv $(BUILD)/$$name.txt tools/bench/figures/; fi; done
 	gnuplot tools/bench/plots.gp

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <exception>
 #include <map>
 #include <span>
@@ -131,9 +132,14 @@ std::string Exercise::folder() const {
     return folder;
 }
 
+std::string Exercise::program() const {
+    const char* const build = std::getenv("BUILD");
+    return (build == nullptr || *build == '\0' ? "build" : build) + ('/' + folder());
+}
+
 std::vector<std::string> Exercise::command() const {
     if (!is_program()) return {source()};
-    std::vector<std::string> command = {"build/" + folder()};
+    std::vector<std::string> command = {program()};
     if (!argument.empty()) command.push_back(argument);
     return command;
 }

@@ -22,7 +22,8 @@ struct Exercise {
     bool is_program() const { return file.ends_with(".cpp"); }
     std::string folder() const;  ///< "exercises/07_burst"
     std::string source() const { return folder() + '/' + file; }
-    /// The server that the Makefile builds of the source; where there is none, the source itself.
+    std::string program() const;  ///< what the Makefile builds of the source, in $BUILD: "build/exercises/07_burst"
+    /// How the server is started: the program and its argument; where there is no program, the source itself.
     std::vector<std::string> command() const;
 };
 

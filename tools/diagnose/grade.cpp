@@ -117,7 +117,7 @@ std::optional<std::string> obstacle(const Exercise& exercise, const Command& com
         return file + " is not there; git restore " + file + " brings back what was given";
     }
     if (!exercise.is_program() || is_file_there(command.front())) return std::nullopt;
-    return fault_of_build("build/" + exercise.folder() + ".errors");
+    return fault_of_build(exercise.program() + ".errors");
 }
 
 std::string digest_of(const Exercise& exercise, const Command& command) {
