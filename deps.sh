@@ -58,11 +58,14 @@ is_there() {
     esac >/dev/null 2>&1
 }
 
-# Notes what is missing, and the package that brings it. `-`: this package manager has none.
+# Notes what is missing, and the package that brings it. `-`: this package manager has none. (Where it is brew, this is
+# macOS, and what brew lacks is for Linux alone.)
 need() {
     if is_there "$1"; then return; fi
-    missing="$missing, $1"
+    wanted=$1
     shift "$column"
+    if [ "$1 $manager" = '- brew' ]; then return; fi
+    missing="$missing, $wanted"
     if [ "$1" != - ]; then packages="$packages $1"; fi
 }
 
