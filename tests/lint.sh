@@ -1,14 +1,16 @@
 #!/bin/sh
-# Checks the layout of the code with clang-format, and the code with clang-tidy. Prints what they find, and nothing else.
+# Checks the layout of the code with clang-format, that each file compiles alone, and the code with clang-tidy. Prints what
+# they find, and nothing else.
 #   lint.sh [FILE…]     only these, as seen from the repository's root
 cd "$(dirname "$0")/.." || exit
-for tool in clang-format clang-tidy; do
+for tool in clang++ clang-format clang-tidy; do
   command -v $tool >/dev/null || { echo "$tool is missing: install it with \`make deps_dev\`" >&2; exit 1; }
 done
 mkdir -p build
 folder=$(mktemp -d build/lint.XXXXXX) || exit
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
+processors=$(getconf _NPROCESSORS_ONLN)
 status=0
 
 if [ $# -gt 0 ]; then
@@ -25,6 +27,12 @@ effort='-Xclang -analyzer-config -Xclang max-nodes=75000'
 followed='^(step_|client/|tools/proc/|tools/harness/)'
 grep '\.cpp$' "$folder/all" | grep -E "$followed" >"$folder/followed"
 grep '\.cpp$' "$folder/all" | grep -Ev "$followed" >"$folder/alone"
+
+# Each file includes what it uses, though `make` compiles a folder as one file. So each compiles alone: these here, the
+# others where clang-tidy follows them, and where `make` builds programs of one file.
+grep -Fvxf "$folder/followed" "$folder/all" | grep -Ev '^(exercises|tests/[a-z]+)/.*\.cpp$' |
+  xargs -P "$processors" -n 8 clang++ -std=c++20 -iquote . -x c++ -fsyntax-only -Wno-pragma-once-outside-header ||
+  status=1
 
 # The other checks work mostly on the headers. So a folder that `make` compiles through a file of includes in build/ is
 # checked through such a file as well.
@@ -52,7 +60,7 @@ fi
   sed 's/^/clang-analyzer-* /' "$folder/followed"
   for unit in "$folder"/*.cpp; do [ ! -e "$unit" ] || echo "-clang-analyzer-* $unit"; done
   sed 's/^/-clang-analyzer-* /' "$folder/alone"
-} | EFFORT=$effort xargs -P "$(getconf _NPROCESSORS_ONLN)" -L 1 sh -c '
+} | EFFORT=$effort xargs -P "$processors" -L 1 sh -c '
   clang-tidy --quiet --checks="$1" "$2" -- -std=c++20 -iquote . $EFFORT >"$0/$$" 2>"$0/$$.errors" && exit
   if [ -s "$0/$$" ]; then cat "$0/$$"; else cat "$0/$$.errors"; fi
   exit 1' "$folder" || status=1
