@@ -3,9 +3,11 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -142,20 +144,22 @@ TEST_CASE("diagnose: says so, and ends, when it may have but few descriptors") {
     }
 }
 
-TEST_CASE("diagnose: interrupted, it takes the server with it") {
-    Program program = built("diagnose");
-    program.command.push_back(step('g'));
-    Process diagnosis(program);
-    std::vector<pid_t> all;
-    CHECK(diagnosis.until([&] {
-        all.clear();
-        for (const proc::Process& one : diagnosis.alive()) {
-            if (one.name == "step_g") all.push_back(one.pid);
-        }
-        return !all.empty();
-    }));
-    diagnosis.signal(SIGINT);
-    CHECK(diagnosis.until_ended());
-    CHECK(diagnosis.fate() == "exited with 130");
-    CHECK(diagnosis.alive().empty());
+TEST_CASE("diagnose: takes the server with it when a signal ends it, with few descriptors as well") {
+    const std::optional<rlim_t> all_there_are;
+    for (const auto& [signal, descriptors] :
+         {std::pair(SIGINT, all_there_are), std::pair(SIGTERM, std::optional<rlim_t>(20))}) {
+        Program program = built("diagnose");
+        program.command.push_back(step('g'));
+        program.max_descriptors = descriptors;
+        Process diagnosis(program);
+        CAPTURE(signal);
+        CHECK(diagnosis.until([&] {
+            const std::vector<proc::Process> all = diagnosis.alive();
+            return std::any_of(all.begin(), all.end(), [](const auto& process) { return process.name == "step_g"; });
+        }));
+        diagnosis.signal(signal);
+        CHECK(diagnosis.until_ended());
+        CHECK(diagnosis.fate() == "exited with " + std::to_string(128 + signal));
+        CHECK(diagnosis.alive().empty());
+    }
 }

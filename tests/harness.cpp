@@ -123,7 +123,6 @@ TEST_CASE("fork limit: the keeper is asked at each fork, and one too many fails 
 TEST_CASE("limits: no program is given more than we may have ourselves") {
     Program limited = built("step_g");
     limited.max_descriptors = 200;
-    limited.max_processes = 8;
     const pid_t starter = fork_child([&] {
         const rlimit descriptors = {100, 100};
         setrlimit(RLIMIT_NOFILE, &descriptors);
