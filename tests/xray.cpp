@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <vterm.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -28,6 +29,7 @@
 #include "../tools/proc/process.hpp"
 #include "../tools/xray/lessons.hpp"
 #include "../tools/xray/model.hpp"
+#include "../tools/xray/pace.hpp"
 #include "../tools/xray/picture.hpp"
 #include "../tools/xray/watcher.hpp"
 #include "json.hpp"
@@ -38,15 +40,15 @@ namespace {
 
 using Ids = std::vector<std::string>;
 
-Ids ids_of(const xray::Sight& sight) {
+Ids ids_of(const xray::Snapshot& snapshot) {
     Ids ids;
-    for (const xray::Lesson& one : xray::lessons(sight)) ids.push_back(one.id);
+    for (const xray::Lesson& one : xray::lessons(snapshot)) ids.push_back(one.id);
     return ids;
 }
 
-std::string shown(const xray::Sight& sight, xray::Size size = {}) {
+std::string shown(const xray::Snapshot& snapshot, xray::Size size = {}) {
     std::string text;
-    for (const xray::Line& line : xray::picture(sight, "it", size)) text += line.text() + '\n';
+    for (const xray::Line& line : xray::picture(snapshot, "it", size)) text += line.text() + '\n';
     return text;
 }
 
@@ -60,7 +62,7 @@ struct Watched {
     }
     /// Looks until these lessons are seen, and no others.
     bool teaches(const Ids& ids) {
-        return sees([&](const xray::Sight& sight) { return ids_of(sight) == ids; });
+        return sees([&](const xray::Snapshot& snapshot) { return ids_of(snapshot) == ids; });
     }
     /// A client that has its child, which waits for it, as the parent does for the next.
     Client& hold() {
@@ -155,12 +157,12 @@ TEST_CASE("a server that is blocked in another call accepts nobody; one that pol
     CHECK_EVENTUALLY(watched.server, watched.server.waits_in_recv());
     const Client second(watched.server.port());
     CHECK(watched.teaches({"queue-behind-client"}));
-    xray::Sight sight = watched.watcher.look();
-    sight.server->processes[0].call = "wait4";
-    CHECK(ids_of(sight) == Ids{"queue-behind-call"});
-    CHECK(shown(sight).find("the server is blocked in wait4().") != std::string::npos);
-    sight.server->processes[0].call = "epoll_wait";
-    CHECK(ids_of(sight).empty());
+    xray::Snapshot snapshot = watched.watcher.look();
+    snapshot.server->processes[0].call = "wait4";
+    CHECK(ids_of(snapshot) == Ids{"queue-behind-call"});
+    CHECK(shown(snapshot).find("the server is blocked in wait4().") != std::string::npos);
+    snapshot.server->processes[0].call = "epoll_wait";
+    CHECK(ids_of(snapshot).empty());
 }
 
 TEST_CASE("step_c: the child serves, the parent is free; then the child is a zombie") {
@@ -201,8 +203,8 @@ TEST_CASE("step_d: the parent keeps a copy, and with it the connection") {
     CHECK(watched.seen().itself().holds(connection));
     CHECK(shown(watched.watcher.look()).find("ESTABLISHED   the client waits: this copy keeps") != std::string::npos);
     client.half_close();
-    CHECK(watched.sees([](const auto& sight) {
-        return shown(sight).find("CLOSE_WAIT   the client has hung up: this copy is all") != std::string::npos;
+    CHECK(watched.sees([](const auto& snapshot) {
+        return shown(snapshot).find("CLOSE_WAIT   the client has hung up: this copy is all") != std::string::npos;
     }));
 }
 
@@ -227,12 +229,12 @@ TEST_CASE("processes run out, but not root's") {
     const xray::Server& seen = watched.seen();
     CHECK(seen.user == proc::user_of(watched.server.pid()));
     CHECK(seen.limits.processes >= 20);
-    xray::Sight sight = watched.watcher.look();
-    sight.server->user = 4711;
-    sight.server->processes_of_user = sight.server->limits.processes - 1;
-    CHECK(ids_of(sight) == Ids{"processes-run-out"});
-    sight.server->user = 0;
-    CHECK(ids_of(sight).empty());
+    xray::Snapshot snapshot = watched.watcher.look();
+    snapshot.server->user = 4711;
+    snapshot.server->processes_of_user = snapshot.server->limits.processes - 1;
+    CHECK(ids_of(snapshot) == Ids{"processes-run-out"});
+    snapshot.server->user = 0;
+    CHECK(ids_of(snapshot).empty());
 }
 
 TEST_CASE("a limit is low, high and nearly full") {
@@ -251,16 +253,16 @@ TEST_CASE("step_e: dies as a child exits, and xray says of what") {
     CHECK(watched.seen().child_signal.disposition == proc::Disposition::handled);
     client.ask();
     CHECK(watched.server.until_ended());
-    const xray::Sight& sight = watched.watcher.look();
-    CHECK_FALSE(sight.server);
-    REQUIRE(sight.death);
-    CHECK(sight.death->ended.head.pid == watched.server.pid());
-    CHECK(sight.death->orphans == 0);
-    CHECK(sight.death->was_interrupted == kernel_tells_fates());
+    const xray::Snapshot& snapshot = watched.watcher.look();
+    CHECK_FALSE(snapshot.server);
+    REQUIRE(snapshot.death);
+    CHECK(snapshot.death->ended.head.pid == watched.server.pid());
+    CHECK(snapshot.death->orphans == 0);
+    CHECK(snapshot.death->was_interrupted == kernel_tells_fates());
     if (kernel_tells_fates()) {
-        CHECK(xray::fate(sight.death->ended.status) == "exited with 1");
-        CHECK(ids_of(sight) == Ids{"interrupted-accept"});
-    } else CHECK(xray::fate(sight.death->ended.status) == "exit status not visible");
+        CHECK(xray::fate(snapshot.death->ended.status) == "exited with 1");
+        CHECK(ids_of(snapshot) == Ids{"interrupted-accept"});
+    } else CHECK(xray::fate(snapshot.death->ended.status) == "exit status not visible");
 }
 
 TEST_CASE("a server that is killed leaves its children at work") {
@@ -270,12 +272,12 @@ TEST_CASE("a server that is killed leaves its children at work") {
     CHECK(watched.teaches({"concurrent"}));
     watched.server.signal(SIGKILL);
     CHECK(watched.server.until_ended());
-    const xray::Sight& sight = watched.watcher.look();
-    REQUIRE(sight.death);
-    CHECK(sight.death->orphans == 1);
-    CHECK_FALSE(sight.death->was_interrupted);
-    CHECK(ids_of(sight) == Ids{"orphans"});
-    if (kernel_tells_fates()) CHECK(xray::fate(sight.death->ended.status) == "was killed by signal 9 (Killed)");
+    const xray::Snapshot& snapshot = watched.watcher.look();
+    REQUIRE(snapshot.death);
+    CHECK(snapshot.death->orphans == 1);
+    CHECK_FALSE(snapshot.death->was_interrupted);
+    CHECK(ids_of(snapshot) == Ids{"orphans"});
+    if (kernel_tells_fates()) CHECK(xray::fate(snapshot.death->ended.status) == "was killed by signal 9 (Killed)");
 }
 
 TEST_CASE("step_f: eight children have exited, one signal is pending, seven zombies stay") {
@@ -315,8 +317,8 @@ TEST_CASE("a server is found by port, pid and name; a port that nobody listens o
     Server server(built("step_a"));
     const auto pid_of = [](xray::Target target) {
         xray::Watcher watcher(std::move(target));
-        const xray::Sight& sight = watcher.look();
-        return sight.server ? sight.server->itself().head.pid : -1;
+        const xray::Snapshot& snapshot = watcher.look();
+        return snapshot.server ? snapshot.server->itself().head.pid : -1;
     };
     CHECK(pid_of({server.port(), false, ""}) == server.pid());
     CHECK(pid_of({server.port(), true, ""}) == server.pid());
@@ -363,21 +365,21 @@ TEST_CASE("what another process hides is said, and not guessed") {
     int port = 0;
     CHECK(read(told[0], &port, sizeof port) == sizeof port);
     for (const int fd : told) close(fd);
-    const auto as_stranger = [](std::vector<std::string> arguments) {
+    const auto without_rights = [](std::vector<std::string> arguments) {
         Program program = xray_with(std::move(arguments));
         const std::vector<std::string> drop = {"setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"};
         if (getuid() == 0) program.command.insert(program.command.begin(), drop.begin(), drop.end());
         return program;
     };
     const std::string user = std::to_string(getuid());
-    const Ended by_port(as_stranger({"--once", std::to_string(port)}));
+    const Ended by_port(without_rights({"--once", std::to_string(port)}));
     CHECK(by_port.out == "a process of user " + user + " listens on " + address(port) + "   queue 0 of 5\n" +
                              "  what it does is hidden: look as user " + user + ", or as root\n");
     CHECK(by_port.fate == "exited with 0");
-    const Ended by_pid(as_stranger({"--once", std::to_string(secretive)}));
+    const Ended by_pid(without_rights({"--once", std::to_string(secretive)}));
     CHECK(by_pid.out.find("blocked, in a call that is hidden   SIGCHLD: default, 0 pending") != std::string::npos);
     CHECK(by_pid.out.find("  descriptors: hidden, it belongs to another user\n") != std::string::npos);
-    const Ended as_json(as_stranger({"--json", std::to_string(port)}));
+    const Ended as_json(without_rights({"--json", std::to_string(port)}));
     CHECK(json_at(as_json.out, "/hidden_listener/address") == address(port));
     CHECK(json_at(as_json.out, "/server") == "null");
     kill(secretive, SIGKILL);
@@ -696,3 +698,14 @@ TEST_CASE("a terminal without UTF-8 gets three dots") {
 }
 
 // ---- what it costs --------------------------------------------------------------------------------
+
+TEST_CASE("pace: does not charge the cost of starting") {
+    using namespace std::chrono_literals;
+    const xray::Pace::Clock::time_point start;
+    xray::Pace pace;
+    CHECK(pace.pause(true, {start + 300ms, 45ms}) == 1ms);  // to start has taken 45 ms of processor time
+    CHECK(pace.pause(false, {start + 301ms, 46ms}) == 1ms);
+    CHECK(pace.pause(false, {start + 600ms, 47ms}) == 100ms);  // at rest: 1 ms of work is 1% of 100 ms
+    pace.restart();
+    CHECK(pace.pause(true, {start + 700ms, 92ms}) == 1ms);  // nor is it charged to find another server
+}

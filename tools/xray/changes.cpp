@@ -99,7 +99,7 @@ void log_process(Log& log, const Server& now, const Process& before, const Proce
     }
 }
 
-void log_end(Log& log, const Sight& before, const Sight& now, const Ended& ended) {
+void log_end(Log& log, const Snapshot& before, const Snapshot& now, const Ended& ended) {
     const std::string pid = std::to_string(ended.head.pid);
     if (ended.is_orphan) return log.push_back(pid + " has lost its parent, and goes on");
     if (!ended.head.is_zombie()) log.push_back(pid + ' ' + exits(ended.status));
@@ -139,7 +139,7 @@ void log_signal(Log& log, const Server& before, const Server& now) {
 }
 
 /// Those that did not apply before.
-void log_lessons(Log& log, const Sight& before, const Sight& now) {
+void log_lessons(Log& log, const Snapshot& before, const Snapshot& now) {
     const std::vector<Lesson> known = lessons(before);
     for (const Lesson& one : lessons(now)) {
         const bool is_known =
@@ -162,7 +162,7 @@ void log_start(Log& log, const Server& server) {
 
 }  // namespace
 
-std::vector<std::string> changes(const Sight& before, const Sight& now) {
+std::vector<std::string> changes(const Snapshot& before, const Snapshot& now) {
     Log log;
     if (before.server && now.server && before.server->itself().head.pid == now.server->itself().head.pid) {
         for (const Process& one : now.server->processes) {

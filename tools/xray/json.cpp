@@ -95,15 +95,15 @@ Json server_of(const Server& server) {
 
 }  // namespace
 
-std::string json(const Sight& sight) {
+std::string json(const Snapshot& snapshot) {
     Json object = {{"server", nullptr}, {"hidden_listener", nullptr}, {"lessons", Json::array()}};
-    if (sight.server) object["server"] = server_of(*sight.server);
-    if (sight.stranger)
-        object["hidden_listener"] = {{"user", sight.stranger->user},
-                                     {"address", sight.stranger->address},
-                                     {"queue", sight.stranger->queued},
-                                     {"limit", sight.stranger->backlog}};
-    for (const Lesson& one : lessons(sight)) {
+    if (snapshot.server) object["server"] = server_of(*snapshot.server);
+    if (snapshot.hidden_listener)
+        object["hidden_listener"] = {{"user", snapshot.hidden_listener->user},
+                                     {"address", snapshot.hidden_listener->address},
+                                     {"queue", snapshot.hidden_listener->queued},
+                                     {"limit", snapshot.hidden_listener->backlog}};
+    for (const Lesson& one : lessons(snapshot)) {
         object["lessons"].push_back({{"id", one.id}, {"text", one.text}, {"look_up", one.look_up}});
     }
     return object.dump(2);

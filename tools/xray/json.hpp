@@ -8,6 +8,6 @@
 namespace xray {
 
 /// One JSON object, over several lines, without a newline at its end.
-std::string json(const Sight& sight);
+std::string json(const Snapshot& snapshot);
 
 }  // namespace xray

@@ -190,18 +190,19 @@ std::string fill_in(std::string text, const std::string& key, const std::string&
 
 }  // namespace
 
-std::vector<Lesson> lessons(const Sight& sight) {
+std::vector<Lesson> lessons(const Snapshot& snapshot) {
     std::vector<Lesson> found;
-    if (sight.death && sight.death->was_interrupted) found.push_back({"interrupted-accept", INTERRUPTED, HANDLER});
-    if (sight.death && sight.death->orphans > 0) {
-        found.push_back({"orphans", fill_in(ORPHANS, "{n}", std::to_string(sight.death->orphans)), CONCURRENT});
+    if (snapshot.death && snapshot.death->was_interrupted)
+        found.push_back({"interrupted-accept", INTERRUPTED, HANDLER});
+    if (snapshot.death && snapshot.death->orphans > 0) {
+        found.push_back({"orphans", fill_in(ORPHANS, "{n}", std::to_string(snapshot.death->orphans)), CONCURRENT});
     }
-    if (!sight.server) return found;
+    if (!snapshot.server) return found;
     for (const Explanation& one : EXPLANATIONS) {
-        const std::size_t count = one.count(*sight.server);
+        const std::size_t count = one.count(*snapshot.server);
         if (count == 0) continue;
         const std::string text = fill_in(one.text, "{n}", std::to_string(count));
-        found.push_back({one.id, fill_in(text, "{call}", sight.server->itself().call), one.look_up});
+        found.push_back({one.id, fill_in(text, "{call}", snapshot.server->itself().call), one.look_up});
     }
     return found;
 }

@@ -17,7 +17,7 @@ struct Lesson {
 };
 
 /// Those that apply to what is seen, the most telling first.
-std::vector<Lesson> lessons(const Sight& sight);
+std::vector<Lesson> lessons(const Snapshot& snapshot);
 
 /// What there is to explain about a single connection, on its own line: "the client waits: this copy keeps the
 /// connection open". Empty: nothing.

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -104,24 +105,28 @@ Options parse_options(int argc, char* argv[]) {
 
 /// One picture, or one object. Returns the exit status.
 int show_once(Watcher& watcher, Mode mode) {
-    const Sight& sight = watcher.look();
-    const bool is_there = sight.server || sight.stranger;
-    if (mode == Mode::json) std::cout << json(sight) << '\n';
+    const Snapshot& snapshot = watcher.look();
+    const bool is_there = snapshot.server || snapshot.hidden_listener;
+    if (mode == Mode::json) std::cout << json(snapshot) << '\n';
     else if (is_there) {
-        for (const Line& line : picture(sight, watcher.target().describe())) std::cout << line.text() << '\n';
+        for (const Line& line : picture(snapshot, watcher.target().describe())) std::cout << line.text() << '\n';
     }
     std::cout.flush();
     if (!is_there) std::cerr << "xray: nothing listens on " << watcher.target().describe() << '\n';
     return is_there ? 0 : 1;
 }
 
+/// The pid of the server that is seen; 0: there is none.
+pid_t server_in(const Snapshot& snapshot) { return snapshot.server ? snapshot.server->itself().head.pid : 0; }
+
 /// Prints what happens, until a signal ends us.
 [[noreturn]] void keep_log(Watcher& watcher) {
     const auto start = std::chrono::steady_clock::now();
     Pace pace;
-    Sight before;
+    Snapshot before;
     for (bool is_first = true;; is_first = false) {
-        const Sight& now = watcher.look();
+        const Snapshot& now = watcher.look();
+        if (server_in(now) != server_in(before)) pace.restart();
         const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
         std::vector<std::string> lines = changes(before, now);
         if (is_first && !now.server) lines.push_back("nothing listens on " + watcher.target().describe());
@@ -171,6 +176,7 @@ int show_live(Watcher& watcher) {
     Pace pace;
     const std::string footer = watcher.target().describe() + "   q quits";
     Lines shown;
+    pid_t server = 0;
     for (bool is_new_size = true;; is_new_size = false) {
         for (int key; (key = screen.key()) != -1;) {
             if (key == 'q' || key == 'Q') return 0;
@@ -183,7 +189,9 @@ int show_live(Watcher& watcher) {
         }
         Size size = screen.size();
         size.lines -= 1;  // the footer's
-        Lines lines = picture(watcher.look(), watcher.target().describe(), size);
+        const Snapshot& now = watcher.look();
+        if (std::exchange(server, server_in(now)) != server_in(now)) pace.restart();
+        Lines lines = picture(now, watcher.target().describe(), size);
         const bool has_changed = lines != shown;
         if (has_changed || is_new_size) screen.draw(lines, footer);
         shown = std::move(lines);

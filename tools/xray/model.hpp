@@ -1,5 +1,5 @@
 // What is seen of a server: its processes, their descriptors and sockets, its queue, its signals. Read from the kernel
-// by proc/, which neither stops nor traces anything; a sight is true for a moment that has passed.
+// by proc/, which neither stops nor traces anything; a snapshot is true for a moment that has passed.
 #pragma once
 
 #include <sys/resource.h>
@@ -70,11 +70,11 @@ struct Death {
 };
 
 /// What there is to see, at one look.
-struct Sight {
+struct Snapshot {
     std::optional<Server> server;
     std::vector<Ended> ended;  ///< processes of the server that went since the look before
     std::optional<Death> death;  ///< of the server that was seen last, while there is no other
-    std::optional<proc::ListeningSocket> stranger;  ///< somebody listens, whose descriptors we may not see
+    std::optional<proc::ListeningSocket> hidden_listener;  ///< a process listens whose descriptors we may not see
 };
 
 /// How near a limit is.

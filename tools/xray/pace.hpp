@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 namespace xray {
 
@@ -9,22 +10,32 @@ namespace xray {
 /// little come often, and what is saved while nothing happens is spent when something does.
 class Pace {
 public:
-    Pace();
+    using Clock = std::chrono::steady_clock;
+    using Seconds = std::chrono::duration<double>;
 
-    /// How long to wait before the next look: short when something `has_changed` a moment ago.
-    std::chrono::milliseconds pause(bool has_changed);
+    /// A moment, and the processor time that this process has used until then.
+    struct Moment {
+        Clock::time_point time;
+        Seconds used;
+    };
+    static Moment now();
+
+    /// How long to wait before the next look: short when something `has_changed` a moment ago. What was used before the
+    /// first call is not charged: to start and to find the server costs as much as seconds of looking.
+    std::chrono::milliseconds pause(bool has_changed, Moment moment = now());
+
+    /// A server was found: the next call to pause is a first one.
+    void restart() { last_.reset(); }
 
     /// Whether there is time left for a look that is not due.
     bool can_afford_more() const { return credit_.count() > 0; }
 
 private:
-    using Clock = std::chrono::steady_clock;
-    using Seconds = std::chrono::duration<double>;
-
-    Clock::time_point last_;
-    Seconds last_used_;
-    Seconds credit_;
+    std::optional<Moment> last_;
+    Seconds credit_ = MOST_SAVED;
     Clock::time_point last_change_;
+
+    static constexpr Seconds MOST_SAVED{0.030};
 };
 
 }  // namespace xray

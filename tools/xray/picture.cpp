@@ -148,27 +148,28 @@ Lines heading(const Server& server) {
     return {line, limits_of(server)};
 }
 
-Lines explanations(const Sight& sight) {
+Lines explanations(const Snapshot& snapshot) {
     Lines lines;
-    for (const Lesson& lesson : lessons(sight)) {
+    for (const Lesson& lesson : lessons(snapshot)) {
         lines.push_back({2, {{"> " + lesson.text, Style::lesson}}});
         lines.push_back({4, {{std::string("look up: ") + lesson.look_up, Style::quiet}}});
     }
     return lines;
 }
 
-Lines waiting(const Sight& sight, const std::string& target) {
-    if (sight.stranger) {
-        const std::string user = std::to_string(sight.stranger->user);
-        return {
-            {0, {{"a process of user " + user + " listens on " + sight.stranger->address}, {queue(*sight.stranger)}}},
-            {2, {{"what it does is hidden: look as user " + user + ", or as root", Style::quiet}}}};
+Lines waiting(const Snapshot& snapshot, const std::string& target) {
+    if (snapshot.hidden_listener) {
+        const std::string user = std::to_string(snapshot.hidden_listener->user);
+        return {{0,
+                 {{"a process of user " + user + " listens on " + snapshot.hidden_listener->address},
+                  {queue(*snapshot.hidden_listener)}}},
+                {2, {{"what it does is hidden: look as user " + user + ", or as root", Style::quiet}}}};
     }
     Lines lines;
-    if (sight.death) {
-        const Ended& ended = sight.death->ended;
+    if (snapshot.death) {
+        const Ended& ended = snapshot.death->ended;
         char when[16] = "";
-        const std::time_t seconds = sight.death->when;
+        const std::time_t seconds = snapshot.death->when;
         std::strftime(when, sizeof when, "%H:%M:%S", std::localtime(&seconds));
         lines.push_back({0,
                          {{ended.head.name, Style::title},
@@ -299,12 +300,12 @@ Items descriptors(const Server& server, Size size) {
     return items;
 }
 
-Lines picture_of(const Sight& sight, Size size) {
-    const Server& server = *sight.server;
+Lines picture_of(const Snapshot& snapshot, Size size) {
+    const Server& server = *snapshot.server;
     Lines lines = wrap(heading(server), size.columns);
     const std::size_t free = size.lines - std::min(size.lines, lines.size());
     const Lines lessons =
-        cut_lines(wrap(explanations(sight), size.columns), free - std::min(free / 2, std::size_t{4}), size.columns);
+        cut_lines(wrap(explanations(snapshot), size.columns), free - std::min(free / 2, std::size_t{4}), size.columns);
     const std::size_t room = free - lessons.size();  // for descriptors and processes, even where lessons are long
 
     const Items own = descriptors(server, size);
@@ -328,14 +329,14 @@ std::string Line::text() const {
     return text;
 }
 
-Lines picture(const Sight& sight, const std::string& target, Size size) {
+Lines picture(const Snapshot& snapshot, const std::string& target, Size size) {
     size.columns = std::max<std::size_t>(size.columns, 20);  // below that there is nothing to be read
     Lines lines;
-    if (sight.server) {
-        lines = picture_of(sight, size);
+    if (snapshot.server) {
+        lines = picture_of(snapshot, size);
     } else {
-        lines = wrap(waiting(sight, target), size.columns);
-        for (Line& line : wrap(explanations(sight), size.columns)) lines.push_back(std::move(line));
+        lines = wrap(waiting(snapshot, target), size.columns);
+        for (Line& line : wrap(explanations(snapshot), size.columns)) lines.push_back(std::move(line));
     }
     lines.resize(std::min(lines.size(), size.lines));
     return lines;

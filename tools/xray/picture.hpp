@@ -47,6 +47,6 @@ struct Size {
 
 /// At most as many lines, of at most as many columns, as `size` has. What does not fit is summed up: "… and 212 more
 /// zombies". `target` says what is waited for: "port 8888".
-Lines picture(const Sight& sight, const std::string& target, Size size = {});
+Lines picture(const Snapshot& snapshot, const std::string& target, Size size = {});
 
 }  // namespace xray

@@ -95,22 +95,22 @@ Watcher::Watcher(Target target) : target_(std::move(target)), events_(epoll_crea
 
 Watcher::~Watcher() { close(events_); }
 
-const Sight& Watcher::look() {
+const Snapshot& Watcher::look() {
     epoll_event seen[64];
     while (epoll_wait(events_, seen, 64, 0) == 64) {  // edge-triggered: reported once
     }
-    sight_.ended.clear();
+    snapshot_.ended.clear();
     if (pid_ != -1) look_at_server();
     if (pid_ == -1) {
         find();
         if (pid_ != -1) look_at_server();
     }
-    return sight_;
+    return snapshot_;
 }
 
 void Watcher::find() {
     Listening sockets = proc::listening_sockets();
-    sight_.stranger.reset();
+    snapshot_.hidden_listener.reset();
     if (!target_.name.empty()) {
         const auto is_called_so = [&](const proc::Process& one) { return one.name == target_.name.substr(0, 15); };
         const auto is_started_so = [&](const proc::Process& one) { return is_started_as(one.pid, target_.name); };
@@ -123,7 +123,7 @@ void Watcher::find() {
                      [&](const auto& socket) { return socket.port == target_.number; });
         if (!of_port.empty()) {
             pid_ = oldest_listener(of_port, [](const proc::Process&) { return true; });
-            if (pid_ == -1) sight_.stranger = of_port.front();
+            if (pid_ == -1) snapshot_.hidden_listener = of_port.front();
         } else if (target_.may_be_pid && (listens(target_.number, sockets) ||
                                           (!proc::is_readable(target_.number) && !is_kernel_thread(target_.number)))) {
             pid_ = target_.number;
@@ -136,7 +136,7 @@ void Watcher::find() {
 
 void Watcher::look_at_server() {
     const std::optional<proc::Process> head = proc::process(pid_);
-    if (!head || head->is_zombie() || head->started != started_) return bury();
+    if (!head || head->is_zombie() || head->started != started_) return record_death();
 
     Server server;
     has_run_ = false;
@@ -144,7 +144,7 @@ void Watcher::look_at_server() {
     visit(pid_, 0, server.processes);
     proc::wait_for_signals_of_seen_zombies();
     server.child_signal = proc::signal_state(pid_, SIGCHLD);
-    if (server.processes.empty() || !read(known_.at(pid_))) return bury();  // it ended meanwhile
+    if (server.processes.empty() || !read(known_.at(pid_))) return record_death();  // it ended meanwhile
     server.processes.front() =
         known_.at(pid_).process;  // last: what it does now, it does in view of its children's state
     drop_unseen();
@@ -160,9 +160,9 @@ void Watcher::look_at_server() {
     server.processes_of_user = processes_of_user_;
     read_sockets(server);
     remember_accept(server);
-    sight_.server = std::move(server);
-    sight_.death.reset();
-    sight_.stranger.reset();
+    snapshot_.server = std::move(server);
+    snapshot_.death.reset();
+    snapshot_.hidden_listener.reset();
 }
 
 /// Adds the process and all that is below it to the tree.
@@ -222,7 +222,7 @@ void Watcher::drop_unseen() {
             continue;
         }
         const bool is_there = is_alive(known.process.head);
-        sight_.ended.push_back({known.process.head, known.hold.exit_status(), is_there});
+        snapshot_.ended.push_back({known.process.head, known.hold.exit_status(), is_there});
         one = known_.erase(one);
     }
 }
@@ -270,13 +270,13 @@ void Watcher::remember_accept(const Server& server) {
     if (!server.itself().call.empty()) {
         was_in_accept_ = server.itself().accepts();
         has_lost_child_ = false;
-    } else if (server.zombies() > 0 || !sight_.ended.empty()) {
+    } else if (server.zombies() > 0 || !snapshot_.ended.empty()) {
         has_lost_child_ = true;
     }
 }
 
 /// The server has ended.
-void Watcher::bury() {
+void Watcher::record_death() {
     Death death;
     // In this order: a zombie tells its status until it is reaped, the pidfd from then on.
     const std::optional<proc::Process> zombie = proc::process(pid_);
@@ -288,16 +288,16 @@ void Watcher::bury() {
     known_.erase(pid_);
     for (auto& [pid, known] : known_) known.is_seen = false;
     drop_unseen();
-    const auto& ended = sight_.ended;
+    const auto& ended = snapshot_.ended;
     death.orphans = static_cast<std::size_t>(
         std::count_if(ended.begin(), ended.end(), [](const Ended& one) { return one.is_orphan; }));
     has_lost_child_ = has_lost_child_ || death.orphans < ended.size();
     const bool failed = death.ended.status && WIFEXITED(*death.ended.status) && WEXITSTATUS(*death.ended.status) != 0;
-    const bool handles = sight_.server && sight_.server->child_signal.disposition == proc::Disposition::handled;
+    const bool handles = snapshot_.server && snapshot_.server->child_signal.disposition == proc::Disposition::handled;
     death.was_interrupted = failed && handles && was_in_accept_ && has_lost_child_;
     death.when = std::time(nullptr);
-    sight_.death = death;
-    sight_.server.reset();
+    snapshot_.death = death;
+    snapshot_.server.reset();
     pid_ = -1;
 }
 

@@ -43,7 +43,7 @@ public:
 
     /// Looks, and returns what it sees, which it keeps until the next look. A server that is found is looked at until
     /// it ends; then the next one is waited for. Throws std::system_error when the kernel does not tell of sockets.
-    const Sight& look();
+    const Snapshot& look();
 
     /// A descriptor that is readable, after a look, once a process that was seen there exits or is reaped.
     int events() const { return events_; }
@@ -67,7 +67,7 @@ private:
     bool has_all_sockets_of(const Server& server) const;
     void read_sockets(Server& server);
     void remember_accept(const Server& server);
-    void bury();
+    void record_death();
 
     Target target_;
     int events_;
@@ -82,7 +82,7 @@ private:
     unsigned queued_ = 0;  // when they were read
     Clock::time_point user_counted_;
     std::size_t processes_of_user_ = 0;
-    Sight sight_;
+    Snapshot snapshot_;
 };
 
 }  // namespace xray
