@@ -699,6 +699,14 @@ TEST_CASE("a terminal without UTF-8 gets three dots") {
 
 // ---- what it costs --------------------------------------------------------------------------------
 
+TEST_CASE("pace: a look that costs much makes the next one wait, for as long as the share takes") {
+    using namespace std::chrono_literals;
+    const xray::Pace::Clock::time_point start;
+    xray::Pace pace;
+    pace.pause(false, {start, 0ms});
+    CHECK(pace.pause(false, {start + 1s, 240ms}) == 24s);
+}
+
 TEST_CASE("pace: does not charge the cost of starting") {
     using namespace std::chrono_literals;
     const xray::Pace::Clock::time_point start;

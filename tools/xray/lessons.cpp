@@ -14,10 +14,8 @@
 namespace xray {
 namespace {
 
-using Processes = std::vector<Process>;
-
-template <class Condition> std::size_t number_of(const Processes& processes, Condition condition) {
-    return static_cast<std::size_t>(std::count_if(processes.begin(), processes.end(), condition));
+template <class Things, class Condition> std::size_t number_of(const Things& things, Condition condition) {
+    return static_cast<std::size_t>(std::count_if(things.begin(), things.end(), condition));
 }
 
 // ---- the states: how often each is there to be seen -----------------------------------------------
@@ -42,19 +40,16 @@ std::size_t queued_behind_a_call(const Server& server) {
 }
 
 std::size_t leftover_copies(const Server& server) {
-    return static_cast<std::size_t>(
-        std::count_if(server.connections.begin(), server.connections.end(), [&](const proc::TcpSocket& one) {
-            return server.itself().holds(one.inode) && server.is_leftover(server.itself(), one);
-        }));
+    return number_of(server.connections_of(server.itself()),
+                     [&](const proc::TcpSocket* one) { return server.is_leftover(server.itself(), *one); });
 }
 
 /// Connections that a child serves while the parent, in accept again, has kept its copy.
 std::size_t kept_copies(const Server& server) {
     const Process& parent = server.itself();
     if (!parent.accepts() || parent.head.threads > 1) return 0;
-    return static_cast<std::size_t>(std::count_if(
-        server.connections.begin(), server.connections.end(),
-        [&](const proc::TcpSocket& one) { return parent.holds(one.inode) && server.holders(one.inode) > 1; }));
+    return number_of(server.connections_of(parent),
+                     [&](const proc::TcpSocket* one) { return server.holders(one->inode) > 1; });
 }
 
 /// Children that serve a client and have a copy of a listening socket, for which they have no use. (One that was forked
@@ -66,8 +61,7 @@ std::size_t children_that_could_accept(const Server& server) {
                            [&](const auto& socket) {
                                return one.holds(socket.inode) && server.itself().holds(socket.inode);
                            }) &&
-               std::any_of(server.connections.begin(), server.connections.end(),
-                           [&](const auto& socket) { return one.holds(socket.inode); });
+               !server.connections_of(one).empty();
     });
 }
 
@@ -83,10 +77,11 @@ std::size_t missed(const Server& server) {
 
 std::size_t served_by_children(const Server& server) {
     if (!server.itself().accepts()) return 0;
+    const std::vector<const proc::TcpSocket*> own = server.connections_of(server.itself());
     return number_of(server.processes, [&](const Process& one) {
-        return one.depth > 0 &&
-               std::any_of(server.connections.begin(), server.connections.end(), [&](const auto& socket) {
-                   return one.holds(socket.inode) && !server.itself().holds(socket.inode);
+        const std::vector<const proc::TcpSocket*> served = server.connections_of(one);
+        return one.depth > 0 && std::any_of(served.begin(), served.end(), [&](const proc::TcpSocket* socket) {
+                   return !std::binary_search(own.begin(), own.end(), socket);
                });
     });
 }

@@ -47,9 +47,9 @@ sockets, its accept queue, SIGCHLD, zombies and limits, and what they mean. q or
   --help       print this
 
 Nothing is stopped or traced. That processes end and are reaped is reported by the kernel at once; all else is found
-by looking again, often while something happens, and at least every five seconds: what comes and goes between two
-looks is not seen, and what was found at the same look has the same time. It takes less than 2% of one core. Colours
-are left out when NO_COLOR is set. What belongs to another user stays hidden, and is said to be.
+by looking again, often while something happens, and seldom among thousands of processes: what comes and goes
+between two looks is not seen, and what was found at the same look has the same time. It takes less than
+2% of one core. Colours are left out when NO_COLOR is set. What belongs to another user stays hidden, and is said to be.
 )";
 
 enum class Mode { live, once, json, log, help };

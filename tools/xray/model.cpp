@@ -7,24 +7,26 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <unordered_set>
+#include <vector>
 
 #include "../proc/process.hpp"
 #include "../proc/tcp.hpp"
 
 namespace xray {
-namespace {
-
-template <class Sockets> auto find_socket(const Sockets& sockets, std::uint64_t inode) {
-    const auto found =
-        std::find_if(sockets.begin(), sockets.end(), [&](const auto& one) { return one.inode == inode; });
-    return found == sockets.end() ? nullptr : &*found;
-}
-
-}  // namespace
-
 bool Process::holds(std::uint64_t inode) const {
     return std::any_of(descriptors.begin(), descriptors.end(),
                        [&](const proc::Descriptor& one) { return one.is_socket() && one.inode == inode; });
+}
+
+void add_references(ReferenceCounts& counts, const std::vector<proc::Descriptor>& descriptors) {
+    std::unordered_set<std::uint64_t> seen;
+    for (const proc::Descriptor& one : descriptors) {
+        if (!one.is_socket()) continue;
+        References& references = counts[one.inode];
+        ++references.descriptors;
+        if (seen.insert(one.inode).second) ++references.processes;
+    }
 }
 
 std::size_t Server::zombies() const {
@@ -33,15 +35,32 @@ std::size_t Server::zombies() const {
 }
 
 std::size_t Server::holders(std::uint64_t inode) const {
-    return static_cast<std::size_t>(
-        std::count_if(processes.begin(), processes.end(), [&](const Process& one) { return one.holds(inode); }));
+    const auto found = references.find(inode);
+    return found == references.end() ? 0 : found->second.processes;
 }
 
 const proc::ListeningSocket* Server::listening_socket(std::uint64_t inode) const {
-    return find_socket(listening, inode);
+    const auto found =
+        std::find_if(listening.begin(), listening.end(), [&](const auto& one) { return one.inode == inode; });
+    return found == listening.end() ? nullptr : &*found;
 }
 
-const proc::TcpSocket* Server::connection(std::uint64_t inode) const { return find_socket(connections, inode); }
+const proc::TcpSocket* Server::connection(std::uint64_t inode) const {
+    const auto found = std::lower_bound(connections.begin(), connections.end(), inode,
+                                        [](const auto& one, std::uint64_t wanted) { return one.inode < wanted; });
+    return found == connections.end() || found->inode != inode ? nullptr : &*found;
+}
+
+std::vector<const proc::TcpSocket*> Server::connections_of(const Process& process) const {
+    std::vector<const proc::TcpSocket*> found;
+    for (const proc::Descriptor& one : process.descriptors) {
+        if (const proc::TcpSocket* const socket = one.is_socket() ? connection(one.inode) : nullptr)
+            found.push_back(socket);
+    }
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    return found;
+}
 
 bool Server::is_leftover(const Process& holder, const proc::TcpSocket& connection) const {
     return holder.accepts() && holder.head.threads <= 1 && holders(connection.inode) == 1;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "../proc/process.hpp"
@@ -30,6 +31,16 @@ struct Process {
     bool holds(std::uint64_t inode) const;
 };
 
+/// How often a socket is held.
+struct References {
+    std::size_t descriptors = 0;  ///< that refer to it: the reference count
+    std::size_t processes = 0;  ///< that have such a descriptor
+};
+using ReferenceCounts = std::unordered_map<std::uint64_t, References>;  ///< by the socket's inode
+
+/// Adds the sockets that one process holds.
+void add_references(ReferenceCounts& counts, const std::vector<proc::Descriptor>& descriptors);
+
 /// The process that listens, and all that is below it.
 struct Server {
     std::vector<Process> processes;  ///< itself first, then children after their parents
@@ -39,15 +50,16 @@ struct Server {
     uid_t user = 0;
     std::size_t processes_of_user = 0;  ///< counted against limits.processes
     std::vector<proc::ListeningSocket> listening;  ///< held by one of the processes
-    std::vector<proc::TcpSocket> connections;  ///< held by one of the processes
+    std::vector<proc::TcpSocket> connections;  ///< held by one of the processes, in the order of their inodes
+    ReferenceCounts references;  ///< to the sockets of the processes
     std::vector<proc::TcpSocket> queue;  ///< connected to a listening socket, and not accepted
 
     const Process& itself() const { return processes.front(); }
     std::size_t zombies() const;
-    /// How many processes hold the socket.
-    std::size_t holders(std::uint64_t inode) const;
+    std::size_t holders(std::uint64_t inode) const;  ///< how many processes hold the socket
     const proc::ListeningSocket* listening_socket(std::uint64_t inode) const;  ///< null: there is none
     const proc::TcpSocket* connection(std::uint64_t inode) const;  ///< null: there is none
+    std::vector<const proc::TcpSocket*> connections_of(const Process& process) const;  ///< sorted, each once
     /// Whether the process, blocked in accept, will never read from this connection, which nobody else holds: a copy
     /// that was left.
     bool is_leftover(const Process& holder, const proc::TcpSocket& connection) const;

@@ -13,7 +13,6 @@ constexpr double SHARE_AT_REST = 0.01;  // the difference is saved
 constexpr std::chrono::milliseconds LIVELY{200};  // how long more is expected to happen after something has
 constexpr std::chrono::milliseconds SHORTEST{1};
 constexpr std::chrono::milliseconds SHORTEST_AT_REST{5};
-constexpr std::chrono::milliseconds LONGEST{5000};
 
 std::chrono::milliseconds in_milliseconds(std::chrono::duration<double> time) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(time);
@@ -37,9 +36,9 @@ std::chrono::milliseconds Pace::pause(bool has_changed, Moment moment) {
     last_ = moment;
     if (has_changed) last_change_ = moment.time;
     if (moment.time - last_change_ < LIVELY) {
-        return std::clamp(in_milliseconds(-credit_ / SHARE), SHORTEST, LONGEST);
+        return std::max(in_milliseconds(-credit_ / SHARE), SHORTEST);
     }
-    return std::clamp(in_milliseconds(std::max(-credit_ / SHARE, cost / SHARE_AT_REST)), SHORTEST_AT_REST, LONGEST);
+    return std::max(in_milliseconds(std::max(-credit_ / SHARE, cost / SHARE_AT_REST)), SHORTEST_AT_REST);
 }
 
 }  // namespace xray

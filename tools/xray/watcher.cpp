@@ -17,6 +17,7 @@
 #include <string>
 #include <system_error>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -141,6 +142,7 @@ void Watcher::look_at_server() {
     Server server;
     has_run_ = false;
     for (auto& [pid, known] : known_) known.is_seen = false;
+    server.processes.reserve(known_.size());
     visit(pid_, 0, server.processes);
     proc::wait_for_signals_of_seen_zombies();
     server.child_signal = proc::signal_state(pid_, SIGCHLD);
@@ -158,6 +160,7 @@ void Watcher::look_at_server() {
         user_counted_ = Clock::now();
     }
     server.processes_of_user = processes_of_user_;
+    for (const Process& one : server.processes) add_references(server.references, one.descriptors);
     read_sockets(server);
     remember_accept(server);
     snapshot_.server = std::move(server);
@@ -175,7 +178,8 @@ void Watcher::visit(pid_t pid, std::size_t depth, std::vector<Process>& tree) {
         epoll_ctl(events_, EPOLL_CTL_ADD, known.hold.fileno(), &event);
     }
     const proc::Process& head = known.process.head;
-    const std::string run_count = proc::run_count(pid);
+    // A zombie never runs again, and is in its parent's list until the parent, which has to run for that, reaps it.
+    const std::string run_count = head.is_zombie() ? known.run_count : proc::run_count(pid);
     const bool is_still = !is_new && !run_count.empty() && run_count == known.run_count && head.threads <= 1 &&
                           (head.state == 'S' || head.is_zombie());
     if (!is_still) {
@@ -229,11 +233,10 @@ void Watcher::drop_unseen() {
 
 /// Whether each socket that a process of the server holds is known: one that is not may be no TCP socket at all.
 bool Watcher::has_all_sockets_of(const Server& server) const {
-    const auto is_known = [&](const proc::Descriptor& one) {
-        const auto is_it = [&](const auto& socket) { return socket.inode == one.inode; };
-        return !one.is_socket() || std::any_of(sockets_.begin(), sockets_.end(), is_it) ||
-               std::any_of(server.listening.begin(), server.listening.end(), is_it);
-    };
+    std::unordered_set<std::uint64_t> known;
+    for (const proc::TcpSocket& one : sockets_) known.insert(one.inode);
+    for (const proc::ListeningSocket& one : server.listening) known.insert(one.inode);
+    const auto is_known = [&](const proc::Descriptor& one) { return !one.is_socket() || known.count(one.inode) > 0; };
     return std::all_of(server.processes.begin(), server.processes.end(), [&](const Process& process) {
         return std::all_of(process.descriptors.begin(), process.descriptors.end(), is_known);
     });
@@ -257,6 +260,8 @@ void Watcher::read_sockets(Server& server) {
     for (const proc::TcpSocket& one : sockets_) {
         if (one.inode != 0 && server.holders(one.inode) > 0) server.connections.push_back(one);
     }
+    std::sort(server.connections.begin(), server.connections.end(),
+              [](const auto& a, const auto& b) { return a.inode < b.inode; });
     for (const proc::TcpSocket& one : sockets_) {
         const bool waits = std::any_of(server.listening.begin(), server.listening.end(), [&](const auto& socket) {
             return socket.queued > 0 && socket.port == one.port;
