@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <vterm.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -151,6 +152,89 @@ TEST_CASE("a server that is stopped accepts nobody") {
     CHECK(watched.teaches({"queue-behind-stop"}));
 }
 
+TEST_CASE("accept queue: clients are listed in the order in which they wait, with how long each has") {
+    Watched watched(built("step_b"));
+    watched.server.signal(SIGSTOP);
+    CHECK_EVENTUALLY(watched.server, watched.server.is_stopped());
+    std::vector<std::string> expected;
+    for (int i = 0; i < 5; ++i) {
+        expected.push_back(address(watched.clients.emplace_back(watched.server.port()).port()));
+        CHECK(watched.sees([&](const xray::Snapshot& snapshot) {  // that the last has waited, before the next one comes
+            const auto& queue = snapshot.server->queue;
+            return queue.size() == expected.size() && queue.back().since_sent >= std::chrono::milliseconds(20);
+        }));
+    }
+    std::vector<std::string> listed;
+    for (const proc::TcpSocket& one : watched.seen().queue) listed.push_back(one.peer);
+    CHECK(listed == expected);
+    CHECK(watched.seen().queue.front().since_sent >= std::chrono::milliseconds(100));
+    CHECK(shown(watched.watcher.look()).find(expected[0] + "   ESTABLISHED   has waited 0 s\n") != std::string::npos);
+}
+
+TEST_CASE("accept queue: a client that has reset its connection is counted, and said to be") {
+    Watched watched(built("step_b"));
+    watched.server.signal(SIGSTOP);
+    CHECK_EVENTUALLY(watched.server, watched.server.is_stopped());
+    Client rude(watched.server.port());
+    const Client polite(watched.server.port());
+    rude.reset();
+    CHECK(watched.sees([](const xray::Snapshot& snapshot) { return snapshot.server->queue.size() == 1; }));
+    CHECK(watched.seen().listening[0].queued == 2);
+    CHECK(watched.seen().reset_in_queue() == 1);
+    CHECK(shown(watched.watcher.look()).find("\n  in the accept queue: 1 reset by the client\n") != std::string::npos);
+}
+
+TEST_CASE("accept queue: xray says when it is full") {
+    Watched watched(built("step_b"));
+    watched.server.signal(SIGSTOP);
+    CHECK_EVENTUALLY(watched.server, watched.server.is_stopped());
+    for (int i = 0; i < 5; ++i) watched.clients.emplace_back(watched.server.port());
+    CHECK(watched.teaches({"queue-behind-stop"}));
+    watched.clients.emplace_back(watched.server.port());
+    CHECK(watched.teaches({"queue-behind-stop", "queue-full"}));
+    CHECK(shown(watched.watcher.look()).find("> The accept queue is full: 6, one more than the backlog.") !=
+          std::string::npos);
+}
+
+TEST_CASE("references: a worker alone shows what its parent and the other workers have as well") {
+    Watched watched(fixture("preforking"));
+    INFO(watched.server.describe());
+    CHECK(watched.sees([](const xray::Snapshot& snapshot) {
+        const auto& all = snapshot.server->processes;
+        return all.size() > 2 && std::all_of(all.begin() + 1, all.end(), [](const auto& one) { return one.accepts(); });
+    }));
+    const std::size_t workers = watched.seen().processes.size() - 1;
+    xray::Watcher watcher({watched.seen().processes.back().head.pid, true, ""});
+    const xray::Snapshot& snapshot = watcher.look();
+    REQUIRE(snapshot.server);
+    REQUIRE(snapshot.server->processes.size() == 1);
+    CHECK(snapshot.server->references_to(snapshot.server->listening[0].inode) == workers + 1);
+    CHECK(shown(snapshot).find("   references: " + std::to_string(workers + 1) + "\n") != std::string::npos);
+}
+
+TEST_CASE("references: two descriptors of one process are two") {
+    xray::ReferenceCounts counts;
+    xray::add_references(counts, {{3, "socket:[7]", 7}, {4, "socket:[7]", 7}, {5, "/dev/null", 0}});
+    xray::add_references(counts, {{3, "socket:[7]", 7}});
+    CHECK(counts.size() == 1);
+    CHECK(counts[7].descriptors == 3);
+    CHECK(counts[7].processes == 2);
+}
+
+TEST_CASE("forked ahead: workers hold the listening socket on purpose, also while one serves a client") {
+    Watched watched(fixture("preforking"));
+    INFO(watched.server.describe());
+    CHECK(watched.teaches({"forked-ahead"}));
+    const Client silent(watched.server.port());
+    CHECK(watched.sees([](const xray::Snapshot& snapshot) {
+        const auto& all = snapshot.server->processes;
+        return std::any_of(all.begin(), all.end(), [](const auto& one) { return one.receives(); });
+    }));
+    const Ids ids = ids_of(watched.watcher.look());
+    CHECK(std::find(ids.begin(), ids.end(), "child-could-accept") == ids.end());
+    CHECK(std::find(ids.begin(), ids.end(), "forked-ahead") != ids.end());
+}
+
 TEST_CASE("a server that is blocked in another call accepts nobody; one that polls will") {
     Watched watched(built("step_a"));
     const Client silent(watched.server.port());
@@ -201,10 +285,12 @@ TEST_CASE("step_d: the parent keeps a copy, and with it the connection") {
     CHECK(watched.teaches({"leftover-copy", "zombies"}));
     CHECK(watched.seen().holders(connection) == 1);
     CHECK(watched.seen().itself().holds(connection));
-    CHECK(shown(watched.watcher.look()).find("ESTABLISHED   the client waits: this copy keeps") != std::string::npos);
+    CHECK(shown(watched.watcher.look()).find("ESTABLISHED   references: 1   the client waits: this copy keeps") !=
+          std::string::npos);
     client.half_close();
     CHECK(watched.sees([](const auto& snapshot) {
-        return shown(snapshot).find("CLOSE_WAIT   the client has hung up: this copy is all") != std::string::npos;
+        return shown(snapshot).find("CLOSE_WAIT   references: 1   the client has hung up: this copy is all") !=
+               std::string::npos;
     }));
 }
 
@@ -377,7 +463,7 @@ TEST_CASE("what another process hides is said, and not guessed") {
                              "  what it does is hidden: look as user " + user + ", or as root\n");
     CHECK(by_port.fate == "exited with 0");
     const Ended by_pid(without_rights({"--once", std::to_string(secretive)}));
-    CHECK(by_pid.out.find("blocked, in a call that is hidden   SIGCHLD: default, 0 pending") != std::string::npos);
+    CHECK(by_pid.out.find("blocked, in a call that is hidden   SIGCHLD: default; pending: 0") != std::string::npos);
     CHECK(by_pid.out.find("  descriptors: hidden, it belongs to another user\n") != std::string::npos);
     const Ended as_json(without_rights({"--json", std::to_string(port)}));
     CHECK(json_at(as_json.out, "/hidden_listener/address") == address(port));
@@ -400,17 +486,17 @@ TEST_CASE("--once prints the picture") {
     const std::string keeper = std::to_string(proc::process(server.pid())->ppid);
     const std::string child = std::to_string(server.zombies().at(0).pid);
     const std::string begin = "step_d   pid " + ours + "   parent " + keeper +
-                              " keeper   blocked in accept()   queue 0 of 5   SIGCHLD: default, 0 pending\n"
+                              " keeper   blocked in accept()   queue 0 of 5   SIGCHLD: default; pending: 0\n"
                               "  descriptors 5 of " +
                               std::to_string(proc::limits(server.pid()).descriptors) + "   processes of user " +
                               std::to_string(getuid()) + ": ";
     const std::string end =
         "\n  0 /dev/null   1 /memfd:stdout (deleted)   2 /memfd:stderr (deleted)\n"
         "  3 listening on " +
-        address(server.port()) + "\n  4 " + address(server.port()) + " <-> " + address(client.port()) +
-        "   ESTABLISHED   the client waits: this copy keeps the connection open\n  " + child +
+        address(server.port()) + "   references: 1\n  4 " + address(server.port()) + " <-> " + address(client.port()) +
+        "   ESTABLISHED   references: 1   the client waits: this copy keeps the connection open\n  " + child +
         "  zombie, exited with 0, waits for its parent to wait()\n"
-        "  > Connections that nobody serves and that do not end: 1. ";
+        "  > Finished connections that stay open: 1. The parent still has a descriptor (references: 1, not 0)";
     CHECK(once.out.substr(0, begin.size()) == begin);
     CHECK_MESSAGE(once.out.find(end) != std::string::npos, once.out, "\nlacks:\n", end);
     CHECK(once.out.find("\n    look up: the server that does not close duplicate descriptors, webserver3d.py\n") !=
@@ -447,11 +533,14 @@ TEST_CASE("--json says the same") {
     CHECK(seen("/server/listening/0/queue") == "1");
     CHECK(seen("/server/listening/0/limit") == "5");
     CHECK(seen("/server/listening/0/clients/0") == address(queued.port()));
+    CHECK(std::stoi(seen("/server/listening/0/waited_ms/0")) < 60'000);
+    CHECK(seen("/server/listening/0/reset") == "0");
     CHECK(seen("/server/processes/0/state") == "T");
     CHECK(seen("/server/processes/0/blocked_in") == "null");
     const std::string kept = "/server/processes/0/descriptors/4/";
     CHECK(seen(kept + "number") == "4");
     CHECK(seen(kept + "holders") == "1");
+    CHECK(seen(kept + "references") == "1");
     CHECK(seen(kept + "tcp/peer") == address(client.port()));
     CHECK(seen(kept + "tcp/state") == "ESTABLISHED");
     CHECK(seen("/server/processes/1/parent") == std::to_string(server.pid()));
@@ -558,7 +647,7 @@ TEST_CASE("--log tells of one signal for two children, and who is reaped") {
     }));
     server.signal(SIGCONT);
     CHECK(logs(std::to_string(server.pid()) + " SIGCHLD is delivered\n"));
-    CHECK(logs("> Zombies though SIGCHLD is handled: 7."));
+    CHECK(logs("> 7 zombies, although SIGCHLD has a handler."));
     CHECK(count_in(log.out(), std::to_string(server.pid()) + " reaps ") == 1);
 }
 
@@ -596,8 +685,8 @@ TEST_CASE("it draws at every size: what does not fit is summed up") {
         INFO(terminal.text());
         CHECK(terminal.row(0).starts_with(first));
         CHECK(terminal.row(rows - 1) == "port or pid " + std::to_string(server.port()) + "   q quits");
-        CHECK((terminal.row(0).find("SIGCHLD: default, 0 pending") != std::string::npos) == (columns == 200));
-        CHECK(terminal.text().find("> Connections that nobody serves") != std::string::npos);
+        CHECK((terminal.row(0).find("SIGCHLD: default; pending: 0") != std::string::npos) == (columns == 200));
+        CHECK(terminal.text().find("> Finished connections that stay open") != std::string::npos);
         const std::size_t zombies = count_in(terminal.text(), "  zombie, exited with 0");
         const std::size_t sum = terminal.text().find(" more zombies\n");
         // In the smallest window a user of a hundred processes takes the line that would sum them up.
@@ -622,7 +711,7 @@ TEST_CASE("it follows the size of the window") {
     }));
     terminal.resize(60, 200);
     CHECK(terminal.until([&] {
-        return terminal.row(59).ends_with("q quits") && terminal.row(0).ends_with("SIGCHLD: default, 0 pending");
+        return terminal.row(59).ends_with("q quits") && terminal.row(0).ends_with("SIGCHLD: default; pending: 0");
     }));
     CHECK(terminal.row(9) == "");
 }
@@ -633,7 +722,7 @@ TEST_CASE("it shows what changes") {
     Terminal terminal(24, 80, xray_with({std::to_string(watched.server.port())}));
     CHECK(terminal.until_shows("blocked in accept()"));
     Client& client = watched.hold();
-    CHECK(terminal.until_shows(" <-> " + address(client.port()) + "   ESTABLISHED   2 copies"));
+    CHECK(terminal.until_shows(" <-> " + address(client.port()) + "   ESTABLISHED   references: 2"));
     client.ask();
     CHECK(terminal.until_shows("zombie, exited with 0, waits for its parent to wait()"));
     watched.server.signal(SIGKILL);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,8 +11,11 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -38,7 +42,8 @@ public:
     SockDiag& operator=(const SockDiag&) = delete;
     ~SockDiag() { close(fd_); }
 
-    /// Sends the request and calls `visit` with every answer. Throws std::system_error for an error of the kernel's.
+    /// Sends the request and calls `visit` with every answer, its header first. Throws std::system_error for an error
+    /// of the kernel's.
     template <class Visit> void ask(const inet_diag_req_v2& what, int flags, Visit visit) {
         struct {
             nlmsghdr header;
@@ -61,7 +66,7 @@ public:
                 if (header->nlmsg_type == NLMSG_ERROR) {
                     fail(-static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error);
                 }
-                visit(*static_cast<const inet_diag_msg*>(NLMSG_DATA(header)));
+                visit(*header, *static_cast<const inet_diag_msg*>(NLMSG_DATA(header)));
                 if ((flags & NLM_F_DUMP) == 0) return;  // a single socket is answered by a single message
             }
         }
@@ -72,14 +77,27 @@ private:
 };
 
 /// Calls `visit` with every TCP socket, of IPv4 and IPv6, whose state is in the set.
-template <class Visit> void for_each_socket(unsigned states, Visit visit) {
+template <class Visit> void for_each_socket(unsigned states, bool with_info, Visit visit) {
     for (const int family : {AF_INET, AF_INET6}) {
         inet_diag_req_v2 what = {};
         what.sdiag_family = static_cast<std::uint8_t>(family);
         what.sdiag_protocol = IPPROTO_TCP;
         what.idiag_states = states;
+        if (with_info) what.idiag_ext = 1 << (INET_DIAG_INFO - 1);
         SockDiag().ask(what, NLM_F_DUMP, visit);
     }
+}
+
+/// From the attribute INET_DIAG_INFO of an answer, which was asked for. 0 when it is not there.
+std::chrono::milliseconds since_sent(const nlmsghdr& header, const inet_diag_msg& message) {
+    auto left = static_cast<unsigned>(NLMSG_PAYLOAD(&header, sizeof message));
+    for (auto* one = reinterpret_cast<const rtattr*>(&message + 1); RTA_OK(one, left); one = RTA_NEXT(one, left)) {
+        tcp_info info = {};
+        if (one->rta_type != INET_DIAG_INFO) continue;
+        std::memcpy(&info, RTA_DATA(one), std::min<std::size_t>(sizeof info, RTA_PAYLOAD(one)));
+        return std::chrono::milliseconds(info.tcpi_last_data_sent);
+    }
+    return std::chrono::milliseconds(0);
 }
 
 /// "127.0.0.1:8888"; for a family other than IPv4 "[::1]:8888".
@@ -96,22 +114,23 @@ std::string address_of(int family, const __be32 (&address)[4], __be16 port) {
 
 std::vector<ListeningSocket> listening_sockets() {
     std::vector<ListeningSocket> all;
-    for_each_socket(1U << TCP_LISTEN, [&](const inet_diag_msg& one) {
+    for_each_socket(1U << TCP_LISTEN, false, [&](const nlmsghdr&, const inet_diag_msg& one) {
         all.push_back({one.idiag_inode, ntohs(one.id.idiag_sport), one.idiag_rqueue, one.idiag_wqueue, one.idiag_uid,
                        address_of(one.idiag_family, one.id.idiag_src, one.id.idiag_sport)});
     });
     return all;
 }
 
-std::vector<TcpSocket> tcp_sockets() {
+std::vector<TcpSocket> tcp_sockets(bool with_times) {
     std::vector<TcpSocket> all;
-    for_each_socket(~(1U << TCP_LISTEN), [&](const inet_diag_msg& one) {
+    for_each_socket(~(1U << TCP_LISTEN), with_times, [&](const nlmsghdr& header, const inet_diag_msg& one) {
         const bool peer_has_ended =
             one.idiag_state == TCP_CLOSE_WAIT || one.idiag_state == TCP_LAST_ACK || one.idiag_state == TCP_CLOSING;
         const unsigned end = peer_has_ended && one.idiag_rqueue > 0 ? 1 : 0;  // the kernel counts the FIN as a byte
         all.push_back({one.idiag_inode, one.idiag_state, ntohs(one.id.idiag_sport),
                        address_of(one.idiag_family, one.id.idiag_src, one.id.idiag_sport),
-                       address_of(one.idiag_family, one.id.idiag_dst, one.id.idiag_dport), one.idiag_rqueue - end});
+                       address_of(one.idiag_family, one.id.idiag_dst, one.id.idiag_dport), one.idiag_rqueue - end,
+                       since_sent(header, one)});
     });
     return all;
 }
@@ -134,7 +153,7 @@ std::optional<Connection> loopback_connection(std::uint16_t port, std::uint16_t 
     what.id.idiag_cookie[0] = what.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
     std::optional<Connection> found;
     try {
-        SockDiag().ask(what, 0, [&](const inet_diag_msg& one) {
+        SockDiag().ask(what, 0, [&](const nlmsghdr&, const inet_diag_msg& one) {
             if (one.idiag_state != TCP_LISTEN) found = Connection{one.idiag_inode, one.idiag_state, one.idiag_rqueue};
         });
     } catch (const std::system_error& error) {

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -44,10 +45,14 @@ struct TcpSocket {
     std::string address;  ///< at our end: "127.0.0.1:8888", "[::1]:8888"; IPv4 within IPv6 is written as IPv4
     std::string peer;  ///< at the other end
     unsigned unread = 0;  ///< bytes that have arrived and that nobody has received
+    /// How long ago our end has last sent data or, before it has, was connected (tcpi_last_data_sent, "lastsnd" of
+    /// ss(8)): of a connection in the accept queue, how long it has waited.
+    std::chrono::milliseconds since_sent{0};
 };
 
-/// Every one that there is, but for those that listen. Throws std::system_error when the kernel does not answer.
-std::vector<TcpSocket> tcp_sockets();
+/// Every one that there is, but for those that listen. Throws std::system_error when the kernel does not answer. Only
+/// `with_times` it asks for since_sent, which makes each answer four times as long.
+std::vector<TcpSocket> tcp_sockets(bool with_times = false);
 
 /// "ESTABLISHED", "CLOSE_WAIT": the names of RFC 9293, 3.3.2, as ss(8) and netstat(8) write them.
 const char* tcp_state_name(int state);

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -33,6 +34,7 @@ Json descriptor_of(const Server& server, const Process& holder, const proc::Desc
     if (descriptor.is_socket()) {
         one["socket"] = descriptor.inode;
         one["holders"] = server.holders(descriptor.inode);
+        one["references"] = server.references_to(descriptor.inode);
     }
     if (const auto* const socket = server.listening_socket(descriptor.inode)) {
         one["tcp"] = {{"state", "LISTEN"}, {"local", socket->address}};
@@ -80,14 +82,20 @@ Json server_of(const Server& server) {
                    {"processes", Json::array()}};
     for (const proc::ListeningSocket& one : server.listening) {
         Json clients = Json::array();
+        Json waited = Json::array();
         for (const proc::TcpSocket& client : server.queue) {
-            if (client.port == one.port) clients.push_back(client.peer);
+            if (client.port != one.port) continue;
+            clients.push_back(client.peer);
+            waited.push_back(client.since_sent.count());
         }
+        const std::size_t reset = one.queued - std::min<std::size_t>(one.queued, clients.size());
         object["listening"].push_back({{"socket", one.inode},
                                        {"address", one.address},
                                        {"queue", one.queued},
                                        {"limit", one.backlog},
-                                       {"clients", clients}});
+                                       {"clients", clients},
+                                       {"waited_ms", waited},
+                                       {"reset", reset}});
     }
     for (const Process& one : server.processes) object["processes"].push_back(process_of(server, one));
     return object;

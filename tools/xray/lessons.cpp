@@ -39,6 +39,13 @@ std::size_t queued_behind_a_call(const Server& server) {
     return itself.call.empty() || is_known || itself.head.threads > 1 ? 0 : queued(server);
 }
 
+/// Connections in a queue that takes no more: it holds one more than the backlog (tcp(7), listen(2)).
+std::size_t in_full_queue(const Server& server) {
+    std::size_t sum = 0;
+    for (const proc::ListeningSocket& one : server.listening) sum += one.queued > one.backlog ? one.queued : 0;
+    return sum;
+}
+
 std::size_t leftover_copies(const Server& server) {
     return number_of(server.connections_of(server.itself()),
                      [&](const proc::TcpSocket* one) { return server.is_leftover(server.itself(), *one); });
@@ -52,15 +59,24 @@ std::size_t kept_copies(const Server& server) {
                      [&](const proc::TcpSocket* one) { return server.holders(one->inode) > 1; });
 }
 
-/// Children that serve a client and have a copy of a listening socket, for which they have no use. (One that was forked
-/// just now and is not blocked in anything yet may still close it.)
+bool listens(const Server& server, const Process& process) {
+    return std::any_of(server.listening.begin(), server.listening.end(),
+                       [&](const auto& socket) { return process.holds(socket.inode); });
+}
+
+/// Children that accept for themselves: the server has forked them ahead, and they hold the listening socket on
+/// purpose.
+std::size_t accepting_children(const Server& server) {
+    return number_of(server.processes,
+                     [&](const Process& one) { return one.depth > 0 && one.accepts() && listens(server, one); });
+}
+
+/// Children that serve a client and have a copy of a listening socket, for which they have no use, as their parent
+/// accepts and none of them does. (One that was forked just now and is not blocked in anything yet may still close it.)
 std::size_t children_that_could_accept(const Server& server) {
+    if (!server.itself().accepts() || accepting_children(server) > 0) return 0;
     return number_of(server.processes, [&](const Process& one) {
-        return one.depth > 0 && (one.receives() || one.sleeps()) &&
-               std::any_of(server.listening.begin(), server.listening.end(),
-                           [&](const auto& socket) {
-                               return one.holds(socket.inode) && server.itself().holds(socket.inode);
-                           }) &&
+        return one.depth > 0 && (one.receives() || one.sleeps()) && listens(server, one) &&
                !server.connections_of(one).empty();
     });
 }
@@ -111,6 +127,7 @@ constexpr const char* SLEEP = "the iterative server with a sleep, webserver3b.py
 constexpr const char* CONCURRENT = "the concurrent server, webserver3c.py";
 constexpr const char* NO_CLOSE = "the server that does not close duplicate descriptors, webserver3d.py";
 constexpr const char* HANDLER = "the server with a SIGCHLD handler, webserver3e.py";
+constexpr const char* PREFORKED = "UNIX Network Programming, volume 1, chapter 30: preforked servers";
 constexpr const char* RESTART = "the server that restarts accept and leaves zombies, webserver3f.py";
 
 const Explanation EXPLANATIONS[] = {
@@ -130,13 +147,17 @@ const Explanation EXPLANATIONS[] = {
      "Clients that nobody accepts: {n}. The kernel has connected them and keeps them in the accept queue; the server "
      "is blocked in {call}().",
      SLEEP},
+    {"queue-full", in_full_queue,
+     "The accept queue is full: {n}, one more than the backlog. The kernel ignores the SYN of further clients: they "
+     "send it again after a second, two, four and so on, until accept has made room or they give up.",
+     SLEEP},
     {"leftover-copy", leftover_copies,
-     "Connections that nobody serves and that do not end: {n}. The child that served them has closed its copy, but a "
-     "connection ends with its last descriptor, and the parent has kept one.",
+     "Finished connections that stay open: {n}. The parent still has a descriptor (references: 1, not 0); the child that "
+     "served them has closed its own.",
      NO_CLOSE},
     {"kept-copy", kept_copies,
-     "Connections with a copy too many: {n}. fork has copied the descriptor; when the child closes its own, the "
-     "parent's will keep the connection open.",
+     "Connections that the parent will keep open: {n}. fork has copied the descriptor (references: 2); when the child "
+     "closes its own, the parent's is left (references: 1, not 0).",
      NO_CLOSE},
     {"descriptors-run-out", descriptors_run_out,
      "{n} descriptors are open, and few more are allowed: then accept fails (Too many open files).", NO_CLOSE},
@@ -149,8 +170,8 @@ const Explanation EXPLANATIONS[] = {
      "leaves the others zombies.",
      RESTART},
     {"missed-children", missed,
-     "Zombies though SIGCHLD is handled: {n}. Children that exit together are announced by a single signal; who waits "
-     "for one of them then misses the others.",
+     "{n} zombies, although SIGCHLD has a handler. Children that exit together are announced by one signal: the handler "
+     "collected one child; no signal will announce the others.",
      RESTART},
     {"zombies", nobody_waits,
      "Zombies: {n}. They have exited, but their parent has not waited for them: the kernel keeps how each has ended, "
@@ -160,6 +181,10 @@ const Explanation EXPLANATIONS[] = {
      "Children that have kept a copy of the listening socket: {n}. As long as one of them lives, clients can connect, "
      "even when the parent is gone.",
      CONCURRENT},
+    {"forked-ahead", accepting_children,
+     "Children that wait in accept themselves: {n}. The server has forked them before any client came (preforking): each "
+     "has a descriptor of the listening socket on purpose, and one that is free takes the next client.",
+     PREFORKED},
     {"concurrent", served_by_children,
      "Clients that are served by a child of their own: {n}. The parent has closed its copy of their connections and is "
      "free to accept the next.",

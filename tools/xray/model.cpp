@@ -34,9 +34,20 @@ std::size_t Server::zombies() const {
         std::count_if(processes.begin(), processes.end(), [](const Process& one) { return one.head.is_zombie(); }));
 }
 
+std::size_t Server::reset_in_queue() const {
+    std::size_t counted = 0;
+    for (const proc::ListeningSocket& one : listening) counted += one.queued;
+    return counted - std::min(counted, queue.size());
+}
+
 std::size_t Server::holders(std::uint64_t inode) const {
     const auto found = references.find(inode);
     return found == references.end() ? 0 : found->second.processes;
+}
+
+std::size_t Server::references_to(std::uint64_t inode) const {
+    const auto found = references.find(inode);
+    return found == references.end() ? 0 : found->second.descriptors;
 }
 
 const proc::ListeningSocket* Server::listening_socket(std::uint64_t inode) const {

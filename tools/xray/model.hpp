@@ -51,12 +51,21 @@ struct Server {
     std::size_t processes_of_user = 0;  ///< counted against limits.processes
     std::vector<proc::ListeningSocket> listening;  ///< held by one of the processes
     std::vector<proc::TcpSocket> connections;  ///< held by one of the processes, in the order of their inodes
-    ReferenceCounts references;  ///< to the sockets of the processes
-    std::vector<proc::TcpSocket> queue;  ///< connected to a listening socket, and not accepted
+    /// To the sockets of the processes; also of processes elsewhere that we may look into, a parent above all.
+    ReferenceCounts references;
+    /// Connected to a listening socket and not accepted: the one that has waited longest first, as accept will take
+    /// them.
+    std::vector<proc::TcpSocket> queue;
 
     const Process& itself() const { return processes.front(); }
     std::size_t zombies() const;
-    std::size_t holders(std::uint64_t inode) const;  ///< how many processes hold the socket
+    /// How many in the accept queues are no connections any more: their clients have reset them (the kernel counts
+    /// them, and accept will return them, but it lists them nowhere).
+    std::size_t reset_in_queue() const;
+    /// How many processes hold the socket, in the whole system, as far as we may look into them.
+    std::size_t holders(std::uint64_t inode) const;
+    /// How many descriptors refer to it: close(2) ends a connection when this becomes 0.
+    std::size_t references_to(std::uint64_t inode) const;
     const proc::ListeningSocket* listening_socket(std::uint64_t inode) const;  ///< null: there is none
     const proc::TcpSocket* connection(std::uint64_t inode) const;  ///< null: there is none
     std::vector<const proc::TcpSocket*> connections_of(const Process& process) const;  ///< sorted, each once

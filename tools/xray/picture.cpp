@@ -3,7 +3,9 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <ctime>
 #include <string>
 #include <utility>
@@ -56,12 +58,18 @@ std::string queue(const proc::ListeningSocket& socket) {
 }
 
 std::string child_signal(const proc::SignalState& state) {
-    const char* const dispositions[] = {"default", "ignored", "handled (restarts calls? not visible)"};
+    const char* const dispositions[] = {"default", "ignored", "has a handler"};
     return std::string("SIGCHLD: ") + dispositions[static_cast<int>(state.disposition)] +
-           (state.blocked ? ", blocked" : "") + (state.pending ? ", 1 pending" : ", 0 pending");
+           (state.blocked ? "; blocked" : "") + (state.pending ? "; pending: 1" : "; pending: 0");
 }
 
-std::string copies(std::size_t holders) { return holders > 1 ? std::to_string(holders) + " copies" : ""; }
+/// "4 s"
+std::string whole_seconds(std::chrono::milliseconds time) { return std::to_string(time.count() / 1000) + " s"; }
+
+/// "references: 2", which is the same for all copies.
+std::string references(const Server& server, std::uint64_t inode) {
+    return "references: " + std::to_string(server.references_to(inode));
+}
 
 // ---- lines, as long as they get ------------------------------------------------------------------
 
@@ -71,8 +79,7 @@ std::vector<Segment> describe(const Server& server, const Process& holder, const
     if (const proc::ListeningSocket* const socket = server.listening_socket(descriptor.inode)) {
         std::vector<Segment> segments = {{number + "listening on " + socket->address, Style::good}};
         if (server.listening.size() > 1) segments.push_back({queue(*socket), Style::plain});
-        if (server.holders(socket->inode) > 1)
-            segments.push_back({copies(server.holders(socket->inode)), Style::plain});
+        segments.push_back({references(server, socket->inode), Style::plain});
         return segments;
     }
     const proc::TcpSocket* const socket = server.connection(descriptor.inode);
@@ -82,7 +89,8 @@ std::vector<Segment> describe(const Server& server, const Process& holder, const
         {number + socket->address + " <-> " + socket->peer, note.empty() ? Style::good : Style::alarm},
         {proc::tcp_state_name(socket->state), Style::plain}};
     if (socket->unread > 0) segments.push_back({std::to_string(socket->unread) + " bytes unread", Style::warning});
-    if (server.holders(socket->inode) > 1) segments.push_back({copies(server.holders(socket->inode)), Style::warning});
+    segments.push_back(
+        {references(server, socket->inode), server.holders(socket->inode) > 1 ? Style::warning : Style::plain});
     if (!note.empty()) segments.push_back({note, Style::alarm});
     return segments;
 }
@@ -294,8 +302,15 @@ Items descriptors(const Server& server, Size size) {
     }
     for (const proc::TcpSocket& client : server.queue) {
         const std::string state = proc::tcp_state_name(client.state);
-        const Line row = {2, {{"in the accept queue: " + client.peer, Style::warning}, {state, Style::plain}}};
+        const Line row = {2,
+                          {{"in the accept queue: " + client.peer, Style::warning},
+                           {state, Style::plain},
+                           {"has waited " + whole_seconds(client.since_sent), Style::plain}}};
         items.push_back({wrap(row, size.columns)});
+    }
+    if (const std::size_t reset = server.reset_in_queue(); reset > 0) {
+        const std::string text = "in the accept queue: " + std::to_string(reset) + " reset by the client";
+        items.push_back({wrap(Line{2, {{text, Style::warning}}}, size.columns), reset});
     }
     return items;
 }
@@ -313,7 +328,7 @@ Lines picture_of(const Snapshot& snapshot, Size size) {
     const Items processes = children(server, size, left);
     const std::size_t for_processes = std::min(lines_of(processes), std::max(left, room / 2));
     append(lines, own, room - for_processes, [&](std::size_t shown) {
-        const std::size_t all = server.itself().descriptors.size() + server.queue.size();
+        const std::size_t all = server.itself().descriptors.size() + server.queue.size() + server.reset_in_queue();
         return "… and " + std::to_string(all - shown) + " more sockets";
     });
     append(lines, processes, for_processes, [&](std::size_t shown) { return rest_of(server, shown); });

@@ -161,6 +161,9 @@ void Watcher::look_at_server() {
     }
     server.processes_of_user = processes_of_user_;
     for (const Process& one : server.processes) add_references(server.references, one.descriptors);
+    const auto is_orphan = [](const Ended& one) { return one.is_orphan; };
+    const bool has_orphans = std::any_of(snapshot_.ended.begin(), snapshot_.ended.end(), is_orphan);
+    elsewhere_.add_to(server.references, server.processes, has_orphans);
     read_sockets(server);
     remember_accept(server);
     snapshot_.server = std::move(server);
@@ -252,7 +255,7 @@ void Watcher::read_sockets(Server& server) {
     const Clock::time_point now = Clock::now();
     if (has_run_ || queued != queued_ || now - sockets_read_ > SOCKETS_STAY_FRESH || !has_all_sockets_of(server)) {
         int looks = 0;
-        do sockets_ = proc::tcp_sockets();  // may lack one, when others end while the kernel lists them
+        do sockets_ = proc::tcp_sockets(queued > 0);  // may lack one, when others end while the kernel lists them
         while (!has_all_sockets_of(server) && ++looks < 3);
         sockets_read_ = now;
         queued_ = queued;
@@ -268,6 +271,8 @@ void Watcher::read_sockets(Server& server) {
         });
         if (waits && is_unaccepted(one)) server.queue.push_back(one);
     }
+    std::stable_sort(server.queue.begin(), server.queue.end(),
+                     [](const auto& a, const auto& b) { return a.since_sent > b.since_sent; });
 }
 
 /// Keeps in mind whether the server was blocked in accept when a child ended: it runs, before it dies of that.

@@ -13,6 +13,7 @@
 
 #include "../proc/pidfd.hpp"
 #include "../proc/tcp.hpp"
+#include "elsewhere.hpp"
 #include "model.hpp"
 
 namespace xray {
@@ -80,6 +81,7 @@ private:
     Clock::time_point sockets_read_;
     std::vector<proc::TcpSocket> sockets_;
     unsigned queued_ = 0;  // when they were read
+    Elsewhere elsewhere_;
     Clock::time_point user_counted_;
     std::size_t processes_of_user_ = 0;
     Snapshot snapshot_;

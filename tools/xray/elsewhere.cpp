@@ -1,0 +1,61 @@
+#include "elsewhere.hpp"
+
+#include <sys/types.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <map>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "../proc/process.hpp"
+#include "model.hpp"
+
+namespace xray {
+namespace {
+
+constexpr std::chrono::seconds HOLDERS_STAY_FRESH{2};
+constexpr int TIMES_ITS_COST = 200;  // however long it takes to read: half a percent of the time
+
+}  // namespace
+
+void Elsewhere::add_to(ReferenceCounts& counts, const std::vector<Process>& ours, bool must_be_fresh) {
+    const Clock::duration age = Clock::now() - read_at_;
+    if (must_be_fresh || age > std::max<Clock::duration>(HOLDERS_STAY_FRESH, TIMES_ITS_COST * took_)) read();
+    std::unordered_set<pid_t> is_ours;
+    for (const Process& one : ours) is_ours.insert(one.head.pid);
+    for (const auto& [pid, holder] : holders_) {
+        if (is_ours.count(pid) > 0) continue;
+        std::vector<proc::Descriptor> common;
+        std::copy_if(holder.sockets.begin(), holder.sockets.end(), std::back_inserter(common),
+                     [&](const proc::Descriptor& one) { return counts.count(one.inode) > 0; });
+        add_references(counts, common);
+    }
+}
+
+void Elsewhere::read() {
+    const Clock::time_point start = Clock::now();
+    std::map<pid_t, Holder> now;
+    for (const proc::Process& one : proc::processes()) {
+        if (one.is_zombie()) continue;
+        Holder holder = {one.started, proc::run_count(one.pid), {}};
+        const auto known = holders_.find(one.pid);
+        const bool is_still = known != holders_.end() && known->second.started == one.started &&
+                              !holder.run_count.empty() && known->second.run_count == holder.run_count;
+        if (is_still) {
+            holder.sockets = std::move(known->second.sockets);
+        } else {
+            holder.sockets = proc::descriptors(one.pid);
+            std::erase_if(holder.sockets, [](const proc::Descriptor& descriptor) { return !descriptor.is_socket(); });
+        }
+        if (!holder.sockets.empty()) now.emplace(one.pid, std::move(holder));
+    }
+    holders_ = std::move(now);
+    read_at_ = Clock::now();
+    took_ = read_at_ - start;
+}
+
+}  // namespace xray
