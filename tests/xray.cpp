@@ -684,7 +684,8 @@ TEST_CASE("it draws at every size: what does not fit is summed up") {
         CHECK(terminal.until_shows("q quits"));
         INFO(terminal.text());
         CHECK(terminal.row(0).starts_with(first));
-        CHECK(terminal.row(rows - 1) == "port or pid " + std::to_string(server.port()) + "   q quits");
+        CHECK(terminal.row(rows - 1).starts_with("port or pid " + std::to_string(server.port()) + "   q quits"));
+        CHECK(terminal.row(rows - 1).ends_with("   Down: more") == (!is_whole && columns > 40));
         CHECK((terminal.row(0).find("SIGCHLD: default; pending: 0") != std::string::npos) == (columns == 200));
         CHECK(terminal.text().find("> Finished connections that stay open") != std::string::npos);
         const std::size_t zombies = count_in(terminal.text(), "  zombie, exited with 0");
@@ -707,13 +708,55 @@ TEST_CASE("it follows the size of the window") {
     CHECK(terminal.row(0).ends_with("queue 0 of 5"));
     terminal.resize(10, 40);
     CHECK(terminal.until([&] {
-        return terminal.row(9).ends_with("q quits") && terminal.row(1) == "  blocked in accept()   queue 0 of 5";
+        return terminal.row(9).find("q quits") != std::string::npos &&
+               terminal.row(1) == "  blocked in accept()   queue 0 of 5";
     }));
     terminal.resize(60, 200);
     CHECK(terminal.until([&] {
-        return terminal.row(59).ends_with("q quits") && terminal.row(0).ends_with("SIGCHLD: default; pending: 0");
+        return terminal.row(59).ends_with("? help") && terminal.row(0).ends_with("SIGCHLD: default; pending: 0");
     }));
     CHECK(terminal.row(9) == "");
+}
+
+TEST_CASE("keys: the arrows and pages reach every line, and ? explains") {
+    Watched watched(built("step_d"));
+    Server& server = watched.server;
+    INFO(server.describe());
+    for (int i = 0; i < 30; ++i) watched.hold();
+    Terminal terminal(24, 120, xray_with({std::to_string(server.port())}));
+    CHECK(terminal.until_shows("Down: more"));
+    terminal.type("\x1b[6~");  // PgDn
+    CHECK(terminal.until_shows("lines 24-46 of "));
+    CHECK(terminal.row(0).starts_with("  23 127.0.0.1:"));
+    terminal.type("\x1bOB");  // Down, as xterm sends it once keypad(3X) has asked for it
+    CHECK(terminal.until_shows("lines 25-47 of "));
+    terminal.type("\x1bOA");
+    CHECK(terminal.until_shows("lines 24-46 of "));
+    terminal.type("\x1bOF");  // End
+    CHECK(terminal.until_shows("> Connections that the parent will keep open: 30."));
+    CHECK(terminal.until([&] {  // the last line of all
+        const std::string footer = terminal.row(23);
+        const std::size_t of = footer.find(" of ");
+        const std::string count = of == std::string::npos ? "?" : footer.substr(of + 4);
+        return footer.find('-' + count + " of ") != std::string::npos;
+    }));
+    terminal.type("?");
+    CHECK(terminal.until_shows("two descriptors refer to this socket"));
+    terminal.type("?");
+    CHECK(terminal.until_shows("> Connections that the parent will keep open: 30."));
+    terminal.type("g");
+    CHECK(terminal.until(
+        [&] { return terminal.row(0).starts_with("step_d   pid ") && terminal.row(23).ends_with("Down: more"); }));
+}
+
+TEST_CASE("a terminal that cannot be drawn on is refused, not left blank") {
+    Server server(built("step_a"));
+    for (const char* const name : {"dumb", "unknown-terminal"}) {
+        Terminal terminal(24, 80, xray_with({std::to_string(server.port())}).with("TERM", name));
+        CHECK(WEXITSTATUS(terminal.until_ended()) == 1);
+        CHECK(terminal.text().find("use --once, --json or --log") != std::string::npos);
+        CHECK(terminal.is_restored());
+    }
 }
 
 TEST_CASE("it shows what changes") {

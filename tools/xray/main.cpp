@@ -27,6 +27,7 @@
 #include "pace.hpp"
 #include "picture.hpp"
 #include "screen.hpp"
+#include "view.hpp"
 #include "watcher.hpp"
 
 namespace {
@@ -36,7 +37,7 @@ using namespace xray;
 constexpr const char* USAGE = "usage: xray [PORT | PID | --name NAME] [--once | --json | --log] [--help]";
 constexpr const char* HELP =
     R"(Shows the server that listens on PORT (default: 8888), from the inside: its processes, their descriptors and
-sockets, its accept queue, SIGCHLD, zombies and limits, and what they mean. q or Ctrl-C ends it.
+sockets, its accept queue, SIGCHLD, zombies and limits, and what they mean. q or Ctrl-C ends it, ? lists the keys.
 
   PORT         a number is a port when something listens there,
   PID          otherwise the pid of a server, or of what hides what it does
@@ -174,12 +175,14 @@ int show_live(Watcher& watcher) {
     const Signals signals;  // before ncurses: it leaves blocked ones to us
     Screen screen;
     Pace pace;
-    const std::string footer = watcher.target().describe() + "   q quits";
+    View view(watcher.target().describe());
     Lines shown;
+    std::string footer;
     pid_t server = 0;
     for (bool is_new_size = true;; is_new_size = false) {
-        for (int key; (key = screen.key()) != -1;) {
-            if (key == 'q' || key == 'Q') return 0;
+        for (Key key; (key = screen.key()) != Key::none;) {
+            if (key == Key::quit) return 0;
+            view.press(key);
         }
         for (int number; (number = signals.next()) != 0;) {
             if (number == SIGINT) return 0;
@@ -191,9 +194,10 @@ int show_live(Watcher& watcher) {
         size.lines -= 1;  // the footer's
         const Snapshot& now = watcher.look();
         if (std::exchange(server, server_in(now)) != server_in(now)) pace.restart();
-        Lines lines = picture(now, watcher.target().describe(), size);
+        Lines lines = view.lines(now, size);
         const bool has_changed = lines != shown;
-        if (has_changed || is_new_size) screen.draw(lines, footer);
+        const bool has_moved = std::exchange(footer, view.footer()) != footer;
+        if (has_changed || has_moved || is_new_size) screen.draw(lines, footer);
         shown = std::move(lines);
 
         pollfd events[] = {{STDIN_FILENO, POLLIN, 0}, {signals.fileno(), POLLIN, 0}, {watcher.events(), POLLIN, 0}};

@@ -34,6 +34,8 @@ short color_of(Style style) {
 constexpr Style STYLES[] = {Style::plain,   Style::title, Style::quiet, Style::good,
                             Style::warning, Style::alarm, Style::lesson};
 
+const char* const NO_CAPABILITY = reinterpret_cast<const char*>(-1);  // as tigetstr(3X) returns it
+
 short pair_of(Style style) { return static_cast<short>(static_cast<int>(style) + 1); }
 
 bool wants_colors() {
@@ -47,8 +49,16 @@ Screen::Screen() : terminal_(nullptr), is_utf8_(false) {
     std::setlocale(LC_ALL, "");
     is_utf8_ = std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     terminal_ = newterm(nullptr, stdout, stdin);
-    if (!terminal_) throw std::runtime_error("the terminal is unknown: set TERM, or use --once");
+    if (!terminal_) throw std::runtime_error("the terminal (TERM) is unknown: use --once, --json or --log");
+    // A terminal that cannot place its cursor (terminfo(5), "cup") would stay blank.
+    if (const char* const cursor_address = tigetstr("cup"); !cursor_address || cursor_address == NO_CAPABILITY) {
+        endwin();
+        delscreen(terminal_);
+        throw std::runtime_error("this terminal (TERM) cannot be drawn on: use --once, --json or --log");
+    }
     cbreak();
+    keypad(stdscr, TRUE);
+    set_escdelay(25);  // milliseconds, after which an escape is no beginning of an arrow key
     noecho();
     curs_set(0);
     nodelay(stdscr, TRUE);
@@ -95,6 +105,37 @@ void Screen::draw(const Lines& lines, const std::string& footer) {
     refresh();
 }
 
-int Screen::key() { return getch(); }
+Key Screen::key() {
+    switch (getch()) {
+        case ERR:
+            return Key::none;
+        case 'q':
+        case 'Q':
+            return Key::quit;
+        case '?':
+        case 'h':
+            return Key::help;
+        case KEY_UP:
+        case 'k':
+            return Key::up;
+        case KEY_DOWN:
+        case 'j':
+            return Key::down;
+        case KEY_PPAGE:
+        case 'b':
+            return Key::page_up;
+        case KEY_NPAGE:
+        case ' ':
+            return Key::page_down;
+        case KEY_HOME:
+        case 'g':
+            return Key::top;
+        case KEY_END:
+        case 'G':
+            return Key::bottom;
+        default:
+            return Key::other;
+    }
+}
 
 }  // namespace xray

@@ -10,11 +10,13 @@ struct screen;
 
 namespace xray {
 
+enum class Key { none, quit, help, up, down, page_up, page_down, top, bottom, other };
+
 /// The whole terminal that is standard input and output. Colours, unless NO_COLOR is set and not empty
 /// (no-color.org), or the terminal has none.
 class Screen {
 public:
-    /// Throws std::runtime_error when the terminal (TERM) is unknown.
+    /// Throws std::runtime_error when the terminal (TERM) is unknown, or cannot be drawn on (TERM=dumb).
     Screen();
     Screen(const Screen&) = delete;
     Screen& operator=(const Screen&) = delete;
@@ -26,8 +28,8 @@ public:
     /// Shows the lines, and `footer` in the last line of the screen.
     void draw(const Lines& lines, const std::string& footer);
 
-    /// A key that was pressed; -1: none.
-    int key();
+    /// The next key that was pressed.
+    Key key();
 
 private:
     screen* terminal_;
