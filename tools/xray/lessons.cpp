@@ -152,8 +152,8 @@ const Explanation EXPLANATIONS[] = {
      "send it again after a second, two, four and so on, until accept has made room or they give up.",
      SLEEP},
     {"leftover-copy", leftover_copies,
-     "Finished connections that stay open: {n}. The parent still has a descriptor (references: 1, not 0); the child that "
-     "served them has closed its own.",
+     "Finished connections that stay open: {n}. The parent still has a descriptor (references: 1, not 0); the child "
+     "that served them has closed its own.",
      NO_CLOSE},
     {"kept-copy", kept_copies,
      "Connections that the parent will keep open: {n}. fork has copied the descriptor (references: 2); when the child "
@@ -170,8 +170,8 @@ const Explanation EXPLANATIONS[] = {
      "leaves the others zombies.",
      RESTART},
     {"missed-children", missed,
-     "{n} zombies, although SIGCHLD has a handler. Children that exit together are announced by one signal: the handler "
-     "collected one child; no signal will announce the others.",
+     "{n} zombies, although SIGCHLD has a handler. Children that exit together are announced by one signal: the "
+     "handler collected one child; no signal will announce the others.",
      RESTART},
     {"zombies", nobody_waits,
      "Zombies: {n}. They have exited, but their parent has not waited for them: the kernel keeps how each has ended, "
@@ -182,8 +182,8 @@ const Explanation EXPLANATIONS[] = {
      "even when the parent is gone.",
      CONCURRENT},
     {"forked-ahead", accepting_children,
-     "Children that wait in accept themselves: {n}. The server has forked them before any client came (preforking): each "
-     "has a descriptor of the listening socket on purpose, and one that is free takes the next client.",
+     "Children that wait in accept themselves: {n}. The server has forked them before any client came (preforking): "
+     "each has a descriptor of the listening socket on purpose, and one that is free takes the next client.",
      PREFORKED},
     {"concurrent", served_by_children,
      "Clients that are served by a child of their own: {n}. The parent has closed its copy of their connections and is "
