@@ -39,9 +39,9 @@ TEST_CASE("diagnose: a line for each behaviour, and the step in the last one") {
     CHECK(said.fate == "exited with 0");
     CHECK(said.err == "");
     CHECK(count_in(said.out, "\n") == behaviours().size() + 1);
-    CHECK(said.out.starts_with("answers             yes   200 OK and the page\n"));
+    CHECK(said.out.starts_with("answers                yes   200 OK and the page\n"));
     CHECK(said.out.find(
-              "\nreaps many          no    16 children exited together, 15 are zombies: SIGCHLD is not queued, one "
+              "\nreaps many             no    16 children exited together, 15 are zombies: SIGCHLD is not queued, one "
               "wait() collects one child\n") != std::string::npos);
     CHECK(last_line(said.out) == "behaves like step_f\n");
 }
@@ -49,7 +49,8 @@ TEST_CASE("diagnose: a line for each behaviour, and the step in the last one") {
 TEST_CASE("diagnose: a server that is like no step") {
     const Ended said = run_diagnose({fixture("careless").command.front()});
     CHECK(said.fate == "exited with 1");
-    CHECK(last_line(said.out) == "behaves like no step; nearest step_c (answers: no; rests: no; child lets go: no)\n");
+    CHECK(last_line(said.out) ==
+          "behaves like no step; nearest step_c (answers: no; sleeps before closing: no; child closes listener: no)\n");
 }
 
 TEST_CASE("diagnose --expect: success is to behave like this step") {
@@ -64,19 +65,19 @@ TEST_CASE("diagnose --expect: success is to behave like this step") {
 TEST_CASE("diagnose --only: these behaviours, and no others") {
     const Ended said = run_diagnose({"--only", "reaps many", "--only=reaps one", step('f')});
     CHECK(said.fate == "exited with 0");
-    CHECK(said.out.starts_with("reaps many          no    "));
-    CHECK(said.out.find("\nreaps one           yes   ") != std::string::npos);
+    CHECK(said.out.starts_with("reaps many             no    "));
+    CHECK(said.out.find("\nreaps one              yes   ") != std::string::npos);
     CHECK(last_line(said.out) == "behaves like step_f\n");
     CHECK(last_line(run_diagnose({"--only", "reaps one", step('d')}).out) == "behaves like step_c or step_d\n");
 }
 
 TEST_CASE("diagnose --json: one object") {
-    const Ended said = run_diagnose({"--json", "--only=child lets go", step('g')});
+    const Ended said = run_diagnose({"--json", "--only=child closes listener", step('g')});
     CHECK(said.fate == "exited with 0");
     const std::pair<const char*, std::string> values[] = {
         {"/command", "[\"" + step('g') + "\"]"},
-        {"/behaviours/0/name", "child lets go"},
-        {"/behaviours/0/description", "a child holds no copy of the listening socket"},
+        {"/behaviours/0/name", "child closes listener"},
+        {"/behaviours/0/description", "a child for one client holds no copy of the listening socket"},
         {"/behaviours/0/answer", "yes"},
         {"/behaviours/0/evidence", "its child, at work, has no copy of the listening socket"},
         {"/behaviours/0/explanation",

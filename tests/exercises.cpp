@@ -113,10 +113,10 @@ TEST_CASE("report: names the next exercise when all rows hold") {
 
 TEST_CASE("report: says what does not hold yet, with the rule behind it") {
     const std::string text = report_of("5");
-    CHECK(text.find("\n  not yet  reaps one         evidence <1>\n                             (rule)\n") !=
+    CHECK(text.find("\n  not yet  reaps one             evidence <1>\n                                 (rule)\n") !=
           std::string::npos);
     CHECK(
-        text.ends_with("\nnot yet: answers, concurrent, hangs up, survives SIGCHLD, reaps one. The task, and hints: "
+        text.ends_with("\nnot yet: answers, concurrent, closes, survives SIGCHLD, reaps one. The task, and hints: "
                        "exercises/05_reap/README.md\n"));
 }
 
@@ -125,7 +125,7 @@ TEST_CASE("report: what cannot be asked is kept, but is no goal reached") {
     const std::vector<Row> rows = {{"survives SIGCHLD", {not_applicable, "no child"}, false},
                                    {"reaps one", {not_applicable, "no child"}, true}};
     const std::string text = report(one, one.command(), rows);
-    CHECK(text.find("\n  –        survives SIGCHLD  no child\n  not yet  reaps one         no child\n") !=
+    CHECK(text.find("\n  –        survives SIGCHLD      no child\n  not yet  reaps one             no child\n") !=
           std::string::npos);
     CHECK(text.find("\nnot yet: reaps one. ") != std::string::npos);
 }
@@ -177,7 +177,7 @@ TEST_CASE("grade: a line for each exercise") {
     CHECK(line_of(Graded{&exercise("7"), rows_of(exercise("7"))}) == " 7  burst            7 of 7   done");
     CHECK(line_of(Graded{&exercise("10"), rows_of(exercise("10"))}) == "10  silent client    8 of 8   done");
     CHECK(line_of(Graded{&exercise("5"), rows_of(exercise("5"))}) ==
-          " 5  reap             0 of 5   not yet: answers, concurrent, hangs up, survives SIGCHLD, reaps one");
+          " 5  reap             0 of 5   not yet: answers, concurrent, closes, survives SIGCHLD, reaps one");
 }
 
 TEST_CASE("grade: an obstacle fails every row of its exercise") {
@@ -192,12 +192,12 @@ TEST_CASE("grade: an obstacle fails every row of its exercise") {
 TEST_CASE("junit: a suite for each exercise, a case for each row") {
     const Finding fails = {no, "said \"<&>\"\n\x01\xFF", "a > b"};
     const std::vector<Row> rows = {
-        {"answers", {yes, "fine"}, false}, {"hangs up", fails, false}, {"concurrent", {undecided, "unknown"}, true}};
+        {"answers", {yes, "fine"}, false}, {"closes", fails, false}, {"concurrent", {undecided, "unknown"}, true}};
     CHECK(junit({{&exercise("3"), rows}}) == R"(<?xml version='1.0' encoding='utf-8'?>
 <testsuites>
   <testsuite name="exercise_3 concurrent" tests="3" failures="2" errors="0">
     <testcase classname="exercise_3" name="answers" />
-    <testcase classname="exercise_3" name="hangs up">
+    <testcase classname="exercise_3" name="closes">
       <failure message="said &quot;&lt;&amp;&gt;&quot;&#10;?)"
                                              "\xEF\xBF\xBD"
                                              R"(">a &gt; b</failure>

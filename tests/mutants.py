@@ -20,7 +20,7 @@ import steps
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = Path(os.environ.get("BUILD") or "build") / "mutants"
 AT_ONCE = 8
-NAME = 20  # columns that a behaviour's name takes in a line of diagnose
+NAME = 23  # columns that a behaviour's name takes in a line of diagnose
 NO_SERVER = 3  # diagnose's exit status when it did not start or listen
 
 

@@ -32,11 +32,15 @@ constexpr Behaviour BEHAVIOURS[] = {
      "who serves a client itself accepts no other meanwhile",
      concurrent,
      {N, N, Y, Y, Y, Y, Y, Y}},
-    {"rests", "having answered, it sleeps before it lets the client go", "", rests, {N, Y, Y, N, Y, N, N, N}},
-    {"hangs up",
+    {"sleeps before closing",
+     "having answered, it sleeps before it closes the connection",
+     "",
+     sleeps_before_closing,
+     {N, Y, Y, N, Y, N, N, N}},
+    {"closes",
      "the client sees the end of the connection once it is handled",
      "a connection ends when its last descriptor is closed",
-     hangs_up,
+     closes,
      {Y, Y, Y, N, Y, Y, Y, Y}},
     {"flat descriptors",
      "twenty clients later it holds no more sockets than before",
@@ -48,10 +52,10 @@ constexpr Behaviour BEHAVIOURS[] = {
      "each process has but so many descriptors, and accept needs one (EMFILE)",
      descriptor_limit,
      {Y, Y, Y, N, Y, Y, Y, Y}},
-    {"child lets go",
-     "a child holds no copy of the listening socket",
+    {"child closes listener",
+     "a child for one client holds no copy of the listening socket",
      "fork copies all descriptors, and the socket listens until the last one is closed",
-     child_lets_go,
+     child_closes_listener,
      {O, O, Y, Y, Y, Y, Y, Y}},
     {"survives SIGCHLD",
      "stays up when a child exits while it waits in accept",
@@ -74,10 +78,10 @@ constexpr Behaviour BEHAVIOURS[] = {
      "fork fails when there are too many (EAGAIN)",
      sheds_load,
      {O, O, N, N, N, N, N, Y}},
-    {"drops the silent",
-     "a client that never speaks is let go after a time",
+    {"drops silent clients",
+     "a client that never sends anything is disconnected after a time",
      "recv waits for ever, unless it is told otherwise",
-     drops_the_silent,
+     drops_silent_clients,
      {N, N, N, N, N, N, N, Y}},
     {"stops gracefully",
      "on SIGTERM it accepts no more, finishes what it began, exits 0",
@@ -134,7 +138,7 @@ Likeness likeness(const std::vector<Tried>& tried) {
     const auto expected = [](const Tried& row, char step) { return row.behaviour->expected[STEPS.find(step)]; };
     // What a sleep hides is no difference.
     const bool sleeps = std::any_of(tried.begin(), tried.end(), [](const Tried& row) {
-        return row.behaviour == &behaviour("rests") && row.finding == Answer::yes;
+        return row.behaviour == &behaviour("sleeps before closing") && row.finding == Answer::yes;
     });
     const auto differs = [&](char step) {
         return [&, step](const Tried& row) {

@@ -28,14 +28,17 @@ Names concatenated(Names first, const Names& second) {
     return first;
 }
 
-const Names SERVES = {"answers", "concurrent", "hangs up"};
+const Names SERVES = {"answers", "concurrent", "closes"};
 const Names SERVES_AND_REAPS = concatenated(SERVES, {"survives SIGCHLD", "reaps one", "reaps many", "process limit"});
 
 const Exercise EXERCISES[] = {
     {1, "queue", {"backlog 0", "backlog 1", "backlog 5"}, {}, "predictions.txt"},
-    {2, "endpoints", {"local end", "peer end", "ephemeral port"}, {"answers", "hangs up"}},
-    {3, "concurrent", {"concurrent"}, {"answers", "hangs up", "flat descriptors", "child lets go"}},
-    {4, "let go", {"child lets go", "hangs up", "flat descriptors", "descriptor limit"}, {"answers", "concurrent"}},
+    {2, "endpoints", {"local end", "peer end", "ephemeral port"}, {"answers", "closes"}},
+    {3, "concurrent", {"concurrent"}, {"answers", "closes", "flat descriptors", "child closes listener"}},
+    {4,
+     "let go",
+     {"child closes listener", "closes", "flat descriptors", "descriptor limit"},
+     {"answers", "concurrent"}},
     {5, "reap", {"reaps one"}, concatenated(SERVES, {"survives SIGCHLD"})},
     {6,
      "restart",
@@ -47,12 +50,12 @@ const Exercise EXERCISES[] = {
      {"reaps one", "reaps many", "process limit"},
      concatenated(SERVES, {"survives SIGCHLD", "no handler"})},
     {9, "process limit", {"sheds load", "error page"}, SERVES_AND_REAPS},
-    {10, "silent client", {"drops the silent"}, SERVES_AND_REAPS},
+    {10, "silent client", {"drops silent clients"}, SERVES_AND_REAPS},
     {11, "graceful stop", {"stops gracefully", "waits for all"}, SERVES_AND_REAPS},
     {12,
      "homework",
-     {"concurrent", "drops the silent", "drops the slow", "stops gracefully"},
-     {"answers", "hangs up", "child lets go", "survives SIGCHLD", "reaps one", "reaps many", "process limit",
+     {"concurrent", "drops silent clients", "drops the slow", "stops gracefully"},
+     {"answers", "closes", "child closes listener", "survives SIGCHLD", "reaps one", "reaps many", "process limit",
       "sheds load"},
      "server.cpp",
      "step_h_wsgi/hello.sh"},

@@ -90,8 +90,8 @@ std::string junit_case(const Exercise& exercise, const Row& row) {
 
 std::string line_of(const Row& row) {
     const char* const word = !row.holds() ? "not yet" : row.finding == Answer::yes ? "yes" : "–";
-    const std::string line = "  " + padded(word, 8) + ' ' + padded(row.name, 17) + ' ' + row.finding.evidence + '\n';
-    return row.finding.rule.empty() ? line : line + std::string(28, ' ') + " (" + row.finding.rule + ")\n";
+    const std::string line = "  " + padded(word, 8) + ' ' + padded(row.name, 21) + ' ' + row.finding.evidence + '\n';
+    return row.finding.rule.empty() ? line : line + std::string(32, ' ') + " (" + row.finding.rule + ")\n";
 }
 
 /// What the compiler has said of a program that is not there.

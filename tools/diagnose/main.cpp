@@ -130,7 +130,7 @@ void print_line(const Tried& row) {
     mark << row.finding.answer;
     const std::size_t columns = mark.str() == "–" ? 1 : mark.str().size();
     const std::string name = row.behaviour->name;
-    std::cout << name << std::string(20 - name.size(), ' ') << mark.str() << std::string(6 - columns, ' ')
+    std::cout << name << std::string(23 - name.size(), ' ') << mark.str() << std::string(6 - columns, ' ')
               << explained(row) << std::endl;
 }
 

@@ -76,7 +76,7 @@ Finding reaps_burst(const Program& program, std::size_t count) {
 
 }  // namespace
 
-Finding child_lets_go(const Program& program) {
+Finding child_closes_listener(const Program& program) {
     Server server(patient(program));
     Clients clients;
     const Held held = hold(server, clients);

@@ -57,7 +57,7 @@ Finding concurrent(const Program& program) {
                                       : "served while another client stayed silent");
 }
 
-Finding rests(const Program& program) {
+Finding sleeps_before_closing(const Program& program) {
     Server server(patient(program).with("SLEEP", "60"));
     Clients clients;
     if (!connect(server, clients) || !ask(server, clients.front())) return unanswered(server, clients);
@@ -74,7 +74,7 @@ Finding rests(const Program& program) {
     return quiet ? no("it waits for the next client") : undecided(server, "the connection goes on");
 }
 
-Finding hangs_up(const Program& program) {
+Finding closes(const Program& program) {
     Server server(patient(program));
     Clients clients;
     if (!connect(server, clients) || !ask(server, clients.front())) return unanswered(server, clients);

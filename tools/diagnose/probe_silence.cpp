@@ -74,7 +74,7 @@ Finding keeps_short_timeout(const Program& program) {
 
 }  // namespace
 
-Finding drops_the_silent(const Program& program) {
+Finding drops_silent_clients(const Program& program) {
     constexpr std::chrono::milliseconds LEAST(900);
     Finding finding = keeps_short_timeout(program);
     if (finding.answer != Answer::yes) return finding;

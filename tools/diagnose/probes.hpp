@@ -35,22 +35,23 @@ std::ostream& operator<<(std::ostream& out, const Finding& finding);
 /// The rule that stands behind more than one row.
 constexpr const char* ZOMBIE = "a child is a zombie until its parent waits for it";
 
-// Each starts the program afresh, with SLEEP=0 but for `rests` and TIMEOUT=600 but for `drops_the_silent`, and leaves
-// nothing behind. What each means stands in the table (behaviours.cpp). Throws what Server and Client throw.
+// Each starts the program afresh, with SLEEP=0 but for `sleeps_before_closing` and TIMEOUT=600 but for
+// `drops_silent_clients`, and leaves nothing behind. What each means stands in the table (behaviours.cpp). Throws what
+// Server and Client throw.
 
 Finding answers(const Program& program);
 Finding concurrent(const Program& program);
-Finding rests(const Program& program);
-Finding hangs_up(const Program& program);
+Finding sleeps_before_closing(const Program& program);
+Finding closes(const Program& program);
 Finding flat_descriptors(const Program& program);
 Finding descriptor_limit(const Program& program);
-Finding child_lets_go(const Program& program);
+Finding child_closes_listener(const Program& program);
 Finding survives_sigchld(const Program& program);
 Finding reaps_one(const Program& program);
 Finding reaps_many(const Program& program);
 Finding process_limit(const Program& program);
 Finding sheds_load(const Program& program);
-Finding drops_the_silent(const Program& program);
+Finding drops_silent_clients(const Program& program);
 Finding stops_gracefully(const Program& program);
 
 }  // namespace diagnose
