@@ -19,12 +19,6 @@ std::vector<Tried> words_of(char step, const std::map<std::string, Answer>& othe
     return tried;
 }
 
-std::string names_of(const std::vector<Tried>& rows) {
-    std::string names;
-    for (const Tried& row : rows) names += std::string(row.behaviour->name) + ';';
-    return names;
-}
-
 }  // namespace
 
 TEST_CASE("answers: no, when the answer lacks its blank line") { CHECK(try_on(fixture("careless"), "answers") == no); }
@@ -80,29 +74,80 @@ TEST_CASE("a server that cannot be started leaves a behaviour undecided, and say
     CHECK(finding.evidence == "cannot start ./no_such_server: No such file or directory");
 }
 
-TEST_CASE("no two steps have the same column") {
+TEST_CASE("a server whose second listening socket answers is tried there") {
+    const Subject subject = learn({{"python3", "tests/fixtures/misfit.py", "listens twice"}});
+    CHECK(subject.program.listening_socket == 1);
+    CHECK(find(behaviour("answers"), subject) == yes);
+}
+
+TEST_CASE("likeness: no two steps have the same column") {
     for (const char step : STEPS) {
         const Likeness like = likeness(words_of(step));
         CHECK(like.steps == std::string(1, step));
         CHECK(like.differences.empty());
+        CHECK(is_as_good(words_of(step), step));
     }
 }
 
-TEST_CASE("a server that is like no step is told the nearest one, and what it lacks") {
-    const Likeness like = likeness(words_of('g', {{"child closes listener", no}}));
-    CHECK(like.steps == "");
-    CHECK(like.nearest == 'g');
-    CHECK(names_of(like.differences) == "child closes listener;");
+TEST_CASE("verdict: names what a server has besides the nearest step, and what it lacks") {
+    const auto verdict_on = [](const std::map<std::string, Answer>& others) {
+        const std::vector<Tried> tried = words_of('g', others);
+        return verdict(likeness(tried), tried, Kind::forks);
+    };
+    CHECK(verdict_on({}) == "behaves like step_g");
+    CHECK(verdict_on({{"sheds load", yes}}) == "behaves like step_g, and better: sheds load");
+    CHECK(verdict_on({{"child closes listener", no}}) ==
+          "behaves like step_g, but: a child keeps the listening socket");
+    CHECK(verdict_on({{"sheds load", yes}, {"restarts at once", no}}) ==
+          "behaves like step_g, and better: sheds load; but: it cannot be started again at once");
+    CHECK(verdict_on({{"closes", undecided}}) == "behaves like step_g, undecided: closes");
 }
 
-TEST_CASE("what is undecided is a difference, unless a sleep hides it") {
-    CHECK(likeness(words_of('b', {{"closes", undecided}, {"flat descriptors", undecided}})).steps == "b");
-    CHECK(likeness(words_of('g', {{"closes", undecided}})).steps == "");
+TEST_CASE("verdict: names the kind of a server that no step is like, and its faults") {
+    const auto verdict_on = [](const std::map<std::string, Answer>& others) {
+        const std::vector<Tried> tried = words_of('a', others);
+        return verdict(likeness(tried), tried, Kind::event_loop);
+    };
+    CHECK(verdict_on({{"concurrent", yes}}) ==
+          "behaves like no step: it is an event loop, and no fault was found; lacks, as step_g does: drops silent "
+          "clients, stops gracefully");
+    CHECK(verdict_on({{"concurrent", yes}, {"idle when done", no}}) ==
+          "behaves like no step: it is an event loop, but: it does not rest when there is nothing to do; lacks, as "
+          "step_g does: drops silent clients, stops gracefully");
+}
+
+TEST_CASE("likeness: a server with a fault of the second group is like no step") {
+    CHECK(likeness(words_of('g', {{"survives rude clients", no}})).steps == "");
+}
+
+TEST_CASE("likeness: what is undecided is a difference, unless a sleep hides it") {
+    std::vector<Tried> tried = words_of('b', {{"closes", undecided}});
+    CHECK(likeness(tried).steps == "");
+    for (Tried& row : tried) row.finding.is_hidden_by_sleep = row.finding == undecided;
+    CHECK(likeness(tried).steps == "b");
     CHECK(likeness(words_of('b', {{"sleeps before closing", undecided}})).steps == "");
 }
 
-TEST_CASE("of a few behaviours several steps may have the words") {
+TEST_CASE("likeness: a subset of behaviours can match several steps") {
     const Behaviour& reaps_one = behaviour("reaps one");
     CHECK(likeness({{&reaps_one, {no, ""}}}).steps == "cd");
     CHECK(likeness({{&reaps_one, {undecided, ""}}}).steps == "");
+}
+
+TEST_CASE("is_as_good: accepts what is better than the step, and a sleep only where the step sleeps") {
+    CHECK(is_as_good(words_of('g', {{"sheds load", yes}}), 'g'));
+    CHECK(is_as_good(words_of('g'), 'f'));
+    CHECK_FALSE(is_as_good(words_of('f'), 'g'));
+    CHECK_FALSE(is_as_good(words_of('g', {{"reaps one", not_applicable}}), 'g'));
+    CHECK(is_as_good(words_of('g', {{"sheds load", not_applicable}}), 'g'));
+    CHECK_FALSE(is_as_good(words_of('g', {{"slow request", no}}), 'g'));
+    CHECK_FALSE(is_as_good(words_of('g', {{"sleeps before closing", yes}}), 'g'));
+}
+
+TEST_CASE("mend_of: says of every no what to change") {
+    for (const Behaviour& row : behaviours()) {
+        CAPTURE(row.name);
+        CHECK_FALSE(fault_of({&row, {no, ""}}).empty());
+        CHECK(mend_of({&row, {no, ""}}).empty() == (std::string(row.name) == "sleeps before closing"));
+    }
 }

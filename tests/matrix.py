@@ -21,11 +21,11 @@ TRANSLATED = 2  # the column of the descriptions
 
 
 def diagnosed(letter):
-    """What diagnose says of the step: a list of behaviours."""
+    """What diagnose says of the step: a list of the behaviours that tell the steps apart."""
     command = [f"{steps.RUN}diagnose", "--json", *steps.command_of(letter)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     try:
-        return json.loads(said.stdout)["behaviours"]
+        return [row for row in json.loads(said.stdout)["behaviours"] if row["group"] == "steps"]
     except (json.JSONDecodeError, KeyError):
         raise SystemExit(f"diagnose has failed on step_{letter}: {said.stdout}{said.stderr}") from None
 

@@ -41,7 +41,7 @@ deps_docs:  ## install what test_docs needs
 deps_wsgi:  ## install the frameworks that step_h is tested with
 deps_machines: ## install the compilers that tests/other_machines needs
 
-.PHONY: test test_heavy test_docs mutants matrix soak fuzz recordings format lint
+.PHONY: test test_heavy test_docs mutants reported matrix soak fuzz recordings format lint
 TESTED := $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS) diagnose xray)
 test: $(BUILD)/run_tests $(TESTED)  ## build and run the tests (SANITIZE=1: sanitized)
 	@sh tests/run.sh $(BUILD)/run_tests
@@ -53,6 +53,9 @@ matrix: $(addprefix $(BIN),$(STEPS) diagnose)  ## print the table of behaviours 
 	@$(PYTHON) tests/matrix.py
 mutants: $(addprefix $(BIN),$(STEPS) diagnose) $(FIXTURES)  ## test diagnose with servers that are wrong on purpose
 	@$(PYTHON) tests/mutants.py
+
+reported: $(BIN)diagnose  ## test diagnose: find the faults that users of real servers have reported (tests/reported)
+	@$(PYTHON) tests/reported.py
 
 # Mermaid draws the pages' pictures on GitHub: the same major version, and of the package one file.
 MERMAID := $(BUILD)/mermaid@11/mermaid.min.js

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "../tools/diagnose/behaviours.hpp"  // IWYU pragma: export
+#include "../tools/diagnose/nature.hpp"  // IWYU pragma: export
 #include "../tools/diagnose/probes.hpp"  // IWYU pragma: export
+#include "../tools/diagnose/verdict.hpp"  // IWYU pragma: export
 #include "../tools/harness/client.hpp"  // IWYU pragma: export
 #include "../tools/harness/guard.hpp"  // IWYU pragma: export
 #include "../tools/harness/process.hpp"  // IWYU pragma: export

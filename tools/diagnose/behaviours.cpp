@@ -48,7 +48,7 @@ constexpr Behaviour BEHAVIOURS[] = {
      flat_descriptors,
      {Y, Y, Y, N, Y, Y, Y, Y}},
     {"descriptor limit",
-     "survives more clients than it may have descriptors",
+     "survives more clients than it may have descriptors, one after the other and at once",
      "each process has but so many descriptors, and accept needs one (EMFILE)",
      descriptor_limit,
      {Y, Y, Y, N, Y, Y, Y, Y}},
@@ -58,7 +58,7 @@ constexpr Behaviour BEHAVIOURS[] = {
      child_closes_listener,
      {O, O, Y, Y, Y, Y, Y, Y}},
     {"survives SIGCHLD",
-     "stays up when a child exits while it waits in accept",
+     "stays up, and loses no client, when a child exits",
      "a handler interrupts accept (EINTR)",
      survives_sigchld,
      {O, O, Y, Y, N, Y, Y, Y}},
@@ -74,7 +74,7 @@ constexpr Behaviour BEHAVIOURS[] = {
      process_limit,
      {O, O, N, N, O, Y, Y, Y}},
     {"sheds load",
-     "survives more live clients than it may have processes",
+     "survives more live clients than it may have processes, and each gets an answer or the end of its connection",
      "fork fails when there are too many (EAGAIN)",
      sheds_load,
      {O, O, N, N, N, N, N, Y}},
@@ -88,6 +88,36 @@ constexpr Behaviour BEHAVIOURS[] = {
      "it takes a handler for SIGTERM, and an accept loop that ends",
      stops_gracefully,
      {N, N, N, N, N, N, N, Y}},
+    {"survives rude clients",
+     "clients that reset or leave early cost no socket, and do not bring it down",
+     "",
+     survives_rude_clients,
+     {Y, Y, Y, Y, Y, Y, Y, Y},
+     true},
+    {"slow request",
+     "a request that comes in two pieces gets its page",
+     "TCP is a stream: recv returns what has come, not a request",
+     slow_request,
+     {Y, Y, Y, Y, Y, Y, Y, Y},
+     true},
+    {"idle when done",
+     "with no client left all its processes sleep, and none is born",
+     "what waits for a client blocks in a call, and takes no time",
+     idle_when_done,
+     {Y, Y, Y, Y, Y, Y, Y, Y},
+     true},
+    {"child exits",
+     "a child that has served its client exits",
+     "a child returns from fork into the same loop, unless it exits",
+     child_exits,
+     {O, O, Y, Y, Y, Y, Y, Y},
+     true},
+    {"restarts at once",
+     "killed while it has clients, it can be started again on the same port at once",
+     "the old connections keep the port, unless SO_REUSEADDR is set before bind",
+     restarts_at_once,
+     {Y, Y, Y, Y, Y, Y, Y, Y},
+     true},
 };
 
 }  // namespace
@@ -102,7 +132,16 @@ const Behaviour& behaviour(std::string_view name) {
     return *found;
 }
 
-Finding find(const Behaviour& behaviour, const Program& server) {
+std::string Tried::explanation() const {
+    const auto says = [&](const char* words) { return finding.evidence.find(words) != std::string::npos; };
+    if (says("Interrupted system call")) return "a handler interrupts accept (EINTR)";
+    if (says("signal 13 (")) {
+        return "a write to a connection that was reset raises SIGPIPE: ignore it, or send with MSG_NOSIGNAL";
+    }
+    return finding.rule.empty() ? behaviour->explanation : finding.rule;
+}
+
+Finding find(const Behaviour& behaviour, const Subject& server) {
     try {
         return behaviour.find(server);
     } catch (const std::exception& error) {
@@ -112,48 +151,35 @@ Finding find(const Behaviour& behaviour, const Program& server) {
     }
 }
 
+Finding find(const Behaviour& behaviour, const Program& server) {
+    try {
+        return find(behaviour, learn(server));
+    } catch (const std::exception& error) {
+        return {Answer::undecided, error.what()};
+    }
+}
+
 Program foreign(const std::vector<std::string>& command) {
     Program program = {command, {{"PYTHONDONTWRITEBYTECODE", "1"}}};
     program.is_foreign = true;
     return program;
 }
 
-std::vector<Tried> try_all(const Program& server, std::span<const Behaviour* const> rows,
+std::vector<Tried> try_all(const Subject& server, std::span<const Behaviour* const> rows,
                            const std::function<void(const Tried&)>& report) {
     using Clock = std::chrono::steady_clock;
-    const Clock::time_point deadline = Clock::now() + std::chrono::minutes(2);
+    const Clock::time_point deadline = std::min(server.program.deadline, Clock::now() + MOST_TIME);
     std::vector<Tried> tried;
     for (const Behaviour* row : rows) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
-        Program limited = server;
-        limited.patience = std::min(left, std::chrono::milliseconds(20'000));
+        Subject limited = server;
+        limited.program.patience = std::min(left, std::chrono::milliseconds(20'000));
+        limited.program.deadline = deadline;
         const bool in_time = left > std::chrono::milliseconds(0);
         tried.push_back({row, in_time ? find(*row, limited) : Finding{Answer::undecided, "the two minutes are over"}});
         report(tried.back());
     }
     return tried;
-}
-
-Likeness likeness(const std::vector<Tried>& tried) {
-    const auto expected = [](const Tried& row, char step) { return row.behaviour->expected[STEPS.find(step)]; };
-    // What a sleep hides is no difference.
-    const bool sleeps = std::any_of(tried.begin(), tried.end(), [](const Tried& row) {
-        return row.behaviour == &behaviour("sleeps before closing") && row.finding == Answer::yes;
-    });
-    const auto differs = [&](char step) {
-        return [&, step](const Tried& row) {
-            return row.finding.answer != expected(row, step) && !(sleeps && row.finding == Answer::undecided);
-        };
-    };
-    const auto distance = [&](char step) { return std::count_if(tried.begin(), tried.end(), differs(step)); };
-    const auto is_closer = [&](char a, char b) { return distance(a) < distance(b); };
-    Likeness like;
-    like.nearest = *std::min_element(STEPS.begin(), STEPS.end(), is_closer);
-    std::copy_if(tried.begin(), tried.end(), std::back_inserter(like.differences), differs(like.nearest));
-    for (const char step : STEPS) {
-        if (distance(step) == 0) like.steps += step;
-    }
-    return like;
 }
 
 }  // namespace diagnose

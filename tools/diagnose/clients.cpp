@@ -1,17 +1,23 @@
 #include "clients.hpp"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <optional>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "../../net/socket.hpp"
 #include "../harness/process.hpp"
 #include "../harness/server.hpp"
 #include "../proc/process.hpp"
@@ -26,18 +32,29 @@ Finding no(std::string evidence) { return {Answer::no, std::move(evidence)}; }
 Finding not_applicable(std::string evidence) { return {Answer::not_applicable, std::move(evidence)}; }
 
 Finding undecided(Server& server, const std::string& what) {
-    const std::vector<proc::Process> all = server.alive();
-    const auto sleeper =
-        std::find_if(all.begin(), all.end(), [](const proc::Process& one) { return proc::sleeps(one.pid); });
-    if (sleeper == all.end()) return {Answer::undecided, what + ": " + server.state()};
-    return {Answer::undecided, what + ": pid " + to_string(sleeper->pid) + " sleeps, and hides the rest"};
+    if (server.has_ended()) return not_applicable(what + ": " + server.death());
+    std::vector<proc::Process> all = server.alive();
+    // What it has started and is another program is a helper, and hides nothing.
+    const std::string program = proc::executable(server.acceptor());
+    std::erase_if(all, [&](const auto& one) { return !proc::sleeps(one.pid) || proc::executable(one.pid) != program; });
+    if (all.empty() || server.program().is_restless) return {Answer::undecided, what + ": " + server.state()};
+    const std::string evidence = what + ": pid " + to_string(all.front().pid) + " sleeps, and hides the rest";
+    return {Answer::undecided, evidence, "", true};
 }
 
 Program patient(const Program& program) { return program.with("SLEEP", "0").with("TIMEOUT", "600"); }
 
+namespace {
+
+/// What a client sends so that it is accepted, where the kernel waits for that: the beginning of its request.
+std::string_view greeting_for(const Program& program) { return program.defers_accept ? "GET " : ""; }
+
+}  // namespace
+
 bool connect(Server& server, Clients& clients) {
     try {
         clients.emplace_back(server.port());
+        clients.back().send(greeting_for(server.program()));
         return true;
     } catch (const std::system_error&) {
         server.until_ended();
@@ -45,10 +62,8 @@ bool connect(Server& server, Clients& clients) {
     }
 }
 
-Held hold(Server& server, Clients& clients) {
+Held find_place(Server& server, const Client& client) {
     Held held;
-    if (!connect(server, clients)) return held;
-    const Client& client = clients.back();
     // A server in epoll_wait may still look asleep just after a client has connected.
     const auto is_settled = [&] {
         held.place = server.place_of(client);
@@ -57,26 +72,60 @@ Held hold(Server& server, Clients& clients) {
     };
     if (!server.until(is_settled)) return {};
     const std::vector<pid_t> holders = server.holders_of(client);
-    if (!holders.empty()) held.by = holders.front();
+    if (holders.empty()) return held;
+    held.by = holders.front();
+    for (const pid_t thread : proc::threads(held.by)) {
+        if (harness::waits_for_bytes(thread)) held.threads.push_back(thread);
+    }
     return held;
 }
 
+Held hold(Server& server, Clients& clients) {
+    return connect(server, clients) ? find_place(server, clients.back()) : Held();
+}
+
+std::string request_for(const Program& program) {
+    return "GET " + program.path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+}
+
+std::string rest_of_request(const Program& program) {
+    return request_for(program).substr(greeting_for(program).size());
+}
+
+bool send_request(const Server& server, const Client& client) { return client.send(rest_of_request(server.program())); }
+
 bool ask(Server& server, Client& client) {
-    client.ask();
-    server.until([&] { return is_page(client.received()) || client.has_ended(); });
-    if (is_page(client.received())) return true;
+    send_request(server, client);
+    const auto is_answered = [&] {
+        return harness::is_http(client.received()) ? harness::is_whole(client.received()) : true;
+    };
+    server.until([&] { return is_answered() || client.has_ended(); });
+    if (is_answered()) {
+        if (!harness::is_http(client.received())) client.half_close();
+        return true;
+    }
     if (client.has_ended()) server.until([&] { return server.is_asleep(); });  // or has ended: that was why
     return client.has_ended() && !client.received().empty();
 }
 
-bool until_exit(Server& server, pid_t child) {
-    const auto has_exited = [=] {
+void stay_to_the_end(Server& server, const Client& client) {
+    server.until([&] { return client.has_ended() || server.is_at_rest(); });
+}
+
+bool settle(Server& server) {
+    return server.until([&] { return server.is_quiet() || server.stays([&] { return server.is_at_rest(); }); });
+}
+
+bool until_exit(Server& server, pid_t child, Client& client) {
+    const auto has_exited = [&] {
+        if (client.is_open() && client.has_ended()) client.reset();
         const std::optional<proc::Process> process = proc::process(child);
         return !process || process->is_zombie();
     };
-    if (!server.until([&] { return has_exited() || proc::sleeps(child); })) return false;
+    const auto goes_on = [=] { return proc::blocked_in(child).starts_with("accept"); };
+    if (!server.until([&] { return has_exited() || proc::sleeps(child) || goes_on(); })) return false;
     if (proc::sleeps(child)) kill(child, SIGKILL);
-    return harness::eventually(has_exited, server.program().patience);
+    return !goes_on() && harness::eventually(has_exited, server.program().patience_left());
 }
 
 Finding unanswered(Server& server, const Clients& clients) {
@@ -86,8 +135,34 @@ Finding unanswered(Server& server, const Clients& clients) {
 
 bool serve(Server& server, Client& client, const Held& held) {
     if (!ask(server, client)) return false;
-    if (held.place == Place::with_a_child && !until_exit(server, held.by)) return false;
-    return server.until([&] { return server.is_quiet(); });
+    if (held.place == Place::with_a_child && !until_exit(server, held.by, client)) return false;
+    return settle(server);
+}
+
+pid_t Held::sleeper() const {
+    const auto found = std::find_if(threads.begin(), threads.end(), proc::sleeps);
+    return found == threads.end() ? -1 : *found;
+}
+
+std::optional<Finding> without_answer(const Nature& nature) {
+    if (nature.unanswered.empty()) return std::nullopt;
+    return not_applicable(nature.unanswered);
+}
+
+std::optional<Finding> without_place(const Nature& nature) {
+    return nature.kind == Kind::unknown ? without_answer(nature) : std::nullopt;
+}
+
+std::optional<Finding> without_life(const Nature& nature) {
+    if (std::optional<Finding> unanswered = without_answer(nature)) return unanswered;
+    if (nature.short_life.empty()) return std::nullopt;
+    return not_applicable(nature.short_life);
+}
+
+std::optional<Finding> without_exit(const Nature& nature) {
+    if (std::optional<Finding> unanswered = without_answer(nature)) return unanswered;
+    if (nature.child_stays.empty()) return std::nullopt;
+    return not_applicable(nature.child_stays);
 }
 
 namespace {
@@ -119,21 +194,36 @@ std::string server_in_words(Server& server, Clients& clients, const Held& held) 
 Finding without_child(Server& server, Clients& clients, const Held& held) {
     if (held.place == Place::with_the_server) return not_applicable(server_in_words(server, clients, held));
     if (held.place == Place::let_go) {
-        return {Answer::undecided, "it hangs up on a client that has not asked yet, so that no child can be held"};
+        return not_applicable("it disconnects a client that has not asked yet, so that no child can be held");
     }
     return undecided(server, "a silent client is not taken care of");
 }
 
 void until_reaped(Server& server) {
     constexpr std::chrono::milliseconds SHORT(300);
-    server.until([&] { return server.zombies().empty(); },
-                 server.waits_in_accept() ? SHORT : server.program().patience);
+    constexpr std::chrono::milliseconds LONG(2500);  // longer than two of the timeouts of a second that are usual
+    const bool waits_for_events = !server.waits_in_accept() && !server.waits_for_a_child();
+    server.until([&] { return server.zombies().empty(); }, waits_for_events ? LONG : SHORT);
 }
 
 Needs::Needs(const Program& program) {
     Server server(program);
     for (const proc::Process& one : server.alive()) processes += proc::threads(one.pid).size();
     for (const proc::Descriptor& one : proc::descriptors(server.acceptor())) descriptors = one.number + 1;
+}
+
+void forbid_processes(pid_t pid) {
+    const uid_t user = proc::user_of(pid).value_or(getuid());
+    const pid_t helper = net::check("fork", fork());
+    if (helper == 0) {
+        rlimit limit = {};
+        const bool is_done = setresuid(user, user, user) == 0 && prlimit(pid, RLIMIT_NPROC, nullptr, &limit) == 0 &&
+                             (limit.rlim_cur = 0, prlimit(pid, RLIMIT_NPROC, &limit, nullptr)) == 0;
+        _exit(is_done ? 0 : errno);
+    }
+    int status = 0;
+    net::check("waitpid", waitpid(helper, &status, 0));
+    if (status != 0) throw std::system_error(WEXITSTATUS(status), std::generic_category(), "prlimit");
 }
 
 const char* in_words(Answer answer) {

@@ -6,10 +6,13 @@
 
 #include <cstddef>
 #include <deque>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "../harness/client.hpp"
 #include "../harness/server.hpp"
+#include "nature.hpp"
 #include "probes.hpp"
 
 namespace diagnose {
@@ -41,18 +44,40 @@ bool connect(Server& server, Clients& clients);
 struct Held {
     Place place = Place::moving;
     pid_t by = -1;  ///< the process that has its connection, the child before others; -1: none
+    std::vector<pid_t> threads = {};  ///< those of it that wait for what the client sends
+
+    /// The thread that serves the client, if it is asleep until a time has passed; -1: none.
+    pid_t sleeper() const;
 };
 
+/// Waits until a silent client has found its place.
+Held find_place(Server& server, const Client& client);
 /// Connects one more silent client and waits until it has found its place.
 Held hold(Server& server, Clients& clients);
 
-/// Sends the request and waits for the page; or for whatever else the server has to say before it hangs up. Returns
-/// whether there was an answer.
+/// What a client sends to this program.
+std::string request_for(const Program& program);
+
+/// What of it a client that is connected has not sent yet.
+std::string rest_of_request(const Program& program);
+
+/// Sends the request. Returns false when the server is gone.
+bool send_request(const Server& server, const Client& client);
+
+/// Sends the request and waits for the answer, a whole one if it is HTTP, otherwise any byte, after which the client
+/// says that it sends no more; or for the end of the connection. Returns whether there was an answer.
 bool ask(Server& server, Client& client);
 
+/// Waits until the server has ended the connection of a client that it has answered, or keeps it.
+void stay_to_the_end(Server& server, const Client& client);
+
+/// Waits until the server has done what there is to do: all that it has started has exited or stays asleep.
+bool settle(Server& server);
+
 /// Waits until a child that has been asked has exited. One that sleeps before that is killed: to its parent that is an
-/// exit like another. Returns false when it has not exited in time.
-bool until_exit(Server& server, pid_t child);
+/// exit like another. When the `client` has seen the end of its connection it leaves: a child may wait for that.
+/// Returns false when it has not exited in time, or waits for the next client.
+bool until_exit(Server& server, pid_t child, Client& client);
 
 /// Neither yes nor no, since the last client has asked, and got no answer.
 Finding unanswered(Server& server, const Clients& clients);
@@ -63,9 +88,22 @@ bool serve(Server& server, Client& client, const Held& held);
 /// What to say about children when a silent client has none.
 Finding without_child(Server& server, Clients& clients, const Held& held);
 
+/// The reason why a row that needs an answer cannot be tried; nothing when it can.
+std::optional<Finding> without_answer(const Nature& nature);
+/// The same of a row that needs a server to which a silent client can be connected.
+std::optional<Finding> without_place(const Nature& nature);
+/// The same of a row that needs a server which lives on after its first client.
+std::optional<Finding> without_life(const Nature& nature);
+/// The same of a row that needs a child that exits.
+std::optional<Finding> without_exit(const Nature& nature);
+
 /// Waits for the zombies to go, where the server may wake up of its own accord and see to them. Out of accept only a
 /// timeout or an alarm would wake it, which nobody sees from outside: a short one is waited for.
 void until_reaped(Server& server);
+
+/// From now on `pid` starts no process and no thread (RLIMIT_NPROC, getrlimit(2)). Only who has its user may say so,
+/// where root lacks CAP_SYS_RESOURCE: a process that becomes this user does. Throws std::system_error.
+void forbid_processes(pid_t pid);
 
 /// What a program needs before its first client, to set limits by.
 struct Needs {

@@ -1,17 +1,11 @@
 // Exercise 9: what does a client receive for which the server can have no process?
 #include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cctype>
-#include <cerrno>
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <system_error>
 
-#include "../../net/socket.hpp"
 #include "../proc/process.hpp"
 #include "clients.hpp"
 #include "exercise_probes.hpp"
@@ -23,22 +17,6 @@ namespace {
 
 /// How the connection of a client ends.
 enum class End { closed, reset, open };
-
-/// From now on `pid` starts no process and no thread (RLIMIT_NPROC, getrlimit(2)). Only who has its user may say so,
-/// where root lacks CAP_SYS_RESOURCE: a process that becomes this user does. Throws std::system_error.
-void forbid_processes(pid_t pid) {
-    const uid_t user = proc::user_of(pid).value_or(getuid());
-    const pid_t helper = net::check("fork", fork());
-    if (helper == 0) {
-        rlimit limit = {};
-        const bool is_done = setresuid(user, user, user) == 0 && prlimit(pid, RLIMIT_NPROC, nullptr, &limit) == 0 &&
-                             (limit.rlim_cur = 0, prlimit(pid, RLIMIT_NPROC, &limit, nullptr)) == 0;
-        _exit(is_done ? 0 : errno);
-    }
-    int status = 0;
-    net::check("waitpid", waitpid(helper, &status, 0));
-    if (status != 0) throw std::system_error(WEXITSTATUS(status), std::generic_category(), "prlimit");
-}
 
 /// The status line, and all behind the empty line (RFC 9112, 2.1).
 struct Answered {

@@ -95,13 +95,22 @@ void decide(Probe probe, const Solution& solution, const Names& names, Findings&
     }
 }
 
+/// What is known of a server that may not listen when it is started once more.
+Subject known(const Program& server) {
+    try {
+        return learn(server);
+    } catch (const std::exception&) {
+        return {server, {}};
+    }
+}
+
 /// What the table of behaviours says of the server.
 void ask_behaviours(const Program& server, const Names& names, Findings& found) {
     std::vector<const Behaviour*> rows;
     for (const std::string& name : names) {
         if (!PROBES.contains(name)) rows.push_back(&behaviour(name));
     }
-    for (const Tried& tried : try_all(server, rows, [](const Tried&) {})) {
+    for (const Tried& tried : try_all(known(server), rows, [](const Tried&) {})) {
         Finding finding = tried.finding;
         finding.rule = finding == Answer::no ? tried.explanation() : "";
         found[tried.behaviour->name] = finding;

@@ -16,6 +16,7 @@
 #include "../harness/process.hpp"
 #include "../harness/program.hpp"
 #include "exercises.hpp"
+#include "junit.hpp"
 #include "probes.hpp"
 #include "utf8.hpp"
 #include "words.hpp"
@@ -62,30 +63,6 @@ std::string name_of_server(const Exercise& exercise, const Command& command) {
     std::string name;
     for (std::string word; words >> word;) name += (name.empty() ? "" : " ") + word;
     return name;
-}
-
-/// Every byte that XML has another use for, or no place for (XML 1.0, 2.2 and 2.4), in an attribute's value.
-std::string xml(const std::string& text) {
-    std::string escaped;
-    for (const char byte : valid_utf8(text)) {
-        if (byte == '&') escaped += "&amp;";
-        else if (byte == '<') escaped += "&lt;";
-        else if (byte == '>') escaped += "&gt;";
-        else if (byte == '"') escaped += "&quot;";
-        else if (byte == '\n' || byte == '\r' || byte == '\t') escaped += "&#" + to_string(int{byte}) + ';';
-        else escaped += static_cast<unsigned char>(byte) < ' ' ? '?' : byte;
-    }
-    return escaped;
-}
-
-std::string junit_case(const Exercise& exercise, const Row& row) {
-    std::string text =
-        "    <testcase classname=\"exercise_" + to_string(exercise.number) + "\" name=\"" + xml(row.name) + '"';
-    if (row.holds()) return text + " />\n";
-    const Finding& finding = row.finding;
-    text += ">\n      <failure message=\"" + xml(finding.evidence) + '"';
-    text += finding.rule.empty() ? " />\n" : '>' + xml(finding.rule) + "</failure>\n";
-    return text + "    </testcase>\n";
 }
 
 std::string line_of(const Row& row) {
@@ -225,15 +202,15 @@ std::string line_of(const Graded& graded) {
 }
 
 std::string junit(const std::vector<Graded>& all) {
-    std::string text = "<?xml version='1.0' encoding='utf-8'?>\n<testsuites>\n";
+    std::vector<JunitSuite> suites;
     for (const Graded& one : all) {
-        text += "  <testsuite name=\"exercise_" + to_string(one.exercise->number) + ' ' + one.exercise->name +
-                "\" tests=\"" + to_string(one.rows.size()) + "\" failures=\"" + to_string(one.failures()) +
-                "\" errors=\"0\">\n";
-        for (const Row& row : one.rows) text += junit_case(*one.exercise, row);
-        text += "  </testsuite>\n";
+        const std::string name = "exercise_" + to_string(one.exercise->number);
+        suites.push_back({name + ' ' + one.exercise->name, name, {}});
+        for (const Row& row : one.rows) {
+            suites.back().cases.push_back({row.name, row.holds() ? std::nullopt : std::optional(row.finding)});
+        }
     }
-    return text + "</testsuites>";
+    return junit(suites);
 }
 
 int check_exercise(const Exercise& exercise, const Command& command) {
@@ -264,9 +241,7 @@ int grade_exercises(const std::string& file) {
         done += all.back().failures() == 0 ? 1 : 0;
         std::cout << line_of(all.back()) << std::endl;
     }
-    std::ofstream out(file);
-    out << junit(all);
-    if (!out.flush()) throw std::runtime_error(file + " cannot be written");
+    write_file(file, junit(all));
     std::cout << done << " of " << all.size() << " done; " << file << '\n';
     return 0;
 }

@@ -6,7 +6,9 @@
 
 #include "behaviours.hpp"
 #include "exercises.hpp"
+#include "nature.hpp"
 #include "probes.hpp"
+#include "verdict.hpp"
 
 namespace diagnose {
 namespace {
@@ -16,29 +18,42 @@ using Json = nlohmann::ordered_json;
 /// In lines, as people look at it too.
 std::string text_of(const Json& value) { return value.dump(1, ' ', false, Json::error_handler_t::replace) + '\n'; }
 
-std::string name_of_step(char letter) { return std::string("step_") + letter; }
+std::string step_named(char letter) { return std::string("step_") + letter; }
 
 }  // namespace
 
-std::string json_of(const std::vector<std::string>& command, const std::vector<Tried>& tried, const Likeness& like) {
+std::string json_of(const std::vector<std::string>& command, const std::vector<Tried>& tried, Kind kind,
+                    bool is_interrupted) {
+    const Likeness like = likeness(tried);
     Json rows = Json::array();
     for (const Tried& row : tried) {
         rows.push_back({{"name", row.behaviour->name},
                         {"description", row.behaviour->description},
+                        {"group", row.behaviour->is_reported ? "reported" : "steps"},
                         {"answer", in_words(row.finding.answer)},
                         {"evidence", row.finding.evidence},
-                        {"explanation", row.explanation()}});
+                        {"explanation", row.explanation()},
+                        {"mend", row.finding == Answer::no ? mend_of(row) : ""}});
     }
     Json steps = Json::array();
-    for (const char letter : like.steps) steps.push_back(name_of_step(letter));
-    Json differences = Json::array();
-    for (const Tried& row : like.differences) differences.push_back(row.behaviour->name);
-    return text_of({{"command", command},
-                    {"behaviours", rows},
-                    {"recognised", !like.steps.empty()},
-                    {"steps", steps},
-                    {"nearest", name_of_step(like.nearest)},
-                    {"differences", differences}});
+    for (const char letter : like.steps) steps.push_back(step_named(letter));
+    const auto names = [&](const std::vector<Tried>& some) {
+        Json all = Json::array();
+        for (const Tried& row : some) all.push_back(row.behaviour->name);
+        return all;
+    };
+    Json object = {{"command", command},
+                   {"kind", in_words(kind)},
+                   {"behaviours", rows},
+                   {"recognised", !is_interrupted && !like.steps.empty()},
+                   {"steps", steps},
+                   {"nearest", step_named(like.nearest)},
+                   {"differences", names(like.differences)},
+                   {"better", names(like.compared(Comparison::better))},
+                   {"worse", names(like.compared(Comparison::worse))},
+                   {"verdict", verdict(like, tried, kind)}};
+    if (is_interrupted) object["interrupted"] = true;
+    return text_of(object);
 }
 
 std::string json_of_error(const std::vector<std::string>& command, const std::string& error) {

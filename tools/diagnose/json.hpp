@@ -7,11 +7,13 @@
 
 #include "behaviours.hpp"
 #include "exercises.hpp"
+#include "nature.hpp"
 
 namespace diagnose {
 
-/// The object of --json; tools/diagnose/README.md names its keys.
-std::string json_of(const std::vector<std::string>& command, const std::vector<Tried>& tried, const Likeness& like);
+/// The object of --json; tools/diagnose/README.md names its keys. `is_interrupted`: not all rows were tried.
+std::string json_of(const std::vector<std::string>& command, const std::vector<Tried>& tried, Kind kind,
+                    bool is_interrupted = false);
 
 /// The object for a server that did not start or listen.
 std::string json_of_error(const std::vector<std::string>& command, const std::string& error);

@@ -3,39 +3,50 @@
 #include <getopt.h>
 #include <signal.h>
 
+#include <charconv>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <iostream>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "../harness/guard.hpp"
-#include "../harness/server.hpp"
 #include "behaviours.hpp"
 #include "exercises.hpp"
 #include "grade.hpp"
 #include "json.hpp"
+#include "junit.hpp"
+#include "nature.hpp"
 #include "probes.hpp"
+#include "verdict.hpp"
 
 namespace {
 
 using namespace diagnose;
-using harness::Server;
 
 constexpr const char* USAGE =
-    R"(usage: diagnose [--expect STEP] [--only BEHAVIOUR]… [--json] COMMAND [ARG…]
+    R"(usage: diagnose [OPTION…] COMMAND [ARG…]
        diagnose --exercise N [COMMAND [ARG…]]
        diagnose --exercises | --grade FILE
 
 Starts the server COMMAND again and again, tries every behaviour on it, and says which step it behaves like.
 The server is told nothing, but that PORT=0 is in its environment: its port is found.
 
-  --expect STEP       a letter from a to h, or step_a to step_h: success is to behave like this one
+  --expect STEP       a letter from a to h, or step_a to step_h: success is to be at least as good as this one
   --only BEHAVIOUR    try this one alone, and those of the other --only: "reaps many", say
+  --path PATH         what clients ask for, instead of /hello
+  --port N            the server listens on this port, and cannot be told to take another one
+  --explain           after each no: what to change, and which page and exercise show it
   --json              print one object instead of lines
+  --junit FILE        write the result as JUnit's XML into FILE as well
   --help              print this
 
   --exercise N        check exercise N: its program, or the server COMMAND
@@ -43,16 +54,22 @@ The server is told nothing, but that PORT=0 is in its environment: its port is f
   --grade FILE        check all exercises, and write the result as JUnit's XML into FILE
 
 Each line: the behaviour; yes, no, – (does not apply) or ? (cannot be decided); the evidence.
-Exit status: 0 recognised (as STEP, if given), 1 not, 2 wrong usage, 3 the server did not start or listen.
+Exit status: 0 recognised (at least as good as STEP, if given), 1 not, 2 wrong usage, 3 the server did not start or listen.
 Of an exercise: 0 done, 1 not yet.
 )";
+
+constexpr std::size_t NAME_COLUMNS = 23;
 
 enum Exit { RECOGNISED = 0, NOT_RECOGNISED = 1, WRONG_USAGE = 2, NO_SERVER = 3 };
 
 struct Options {
     char expect = 0;  // 0: any step
     std::vector<const Behaviour*> rows;
+    std::string path = "/hello";
+    std::uint16_t port = 0;  // 0: any
+    bool explain = false;
     bool json = false;
+    std::string report;  // the file that gets JUnit's XML of a server
     bool help = false;
     Command command;
     bool list = false;
@@ -69,10 +86,21 @@ char step_of(std::string name) {
     throw std::invalid_argument("--expect takes a letter from a to h, got \"" + name + '"');
 }
 
+std::uint16_t port_of(const std::string& text) {
+    std::uint16_t port = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (error == std::errc() && end == text.data() + text.size() && port > 0) return port;
+    throw std::invalid_argument("--port takes a number from 1 to 65535, got \"" + text + '"');
+}
+
 Options options_of(int argc, char* argv[]) {
     const option known[] = {{"expect", required_argument, nullptr, 'e'},
                             {"only", required_argument, nullptr, 'o'},
+                            {"path", required_argument, nullptr, 'p'},
+                            {"port", required_argument, nullptr, 'n'},
+                            {"explain", no_argument, nullptr, 'm'},
                             {"json", no_argument, nullptr, 'j'},
+                            {"junit", required_argument, nullptr, 'u'},
                             {"help", no_argument, nullptr, 'h'},
                             {"exercise", required_argument, nullptr, 'x'},
                             {"source", required_argument, nullptr, 's'},
@@ -83,7 +111,11 @@ Options options_of(int argc, char* argv[]) {
     for (int one; (one = getopt_long(argc, argv, "+", known, nullptr)) != -1;) {  // +: the rest is the server's
         if (one == 'e') options.expect = step_of(optarg);
         else if (one == 'o') options.rows.push_back(&behaviour(optarg));
+        else if (one == 'p') options.path = optarg;
+        else if (one == 'n') options.port = port_of(optarg);
+        else if (one == 'm') options.explain = true;
         else if (one == 'j') options.json = true;
+        else if (one == 'u') options.report = optarg;
         else if (one == 'h') options.help = true;
         else if (one == 'x') options.exercise = &exercise(optarg);
         else if (one == 's') options.source = optarg;
@@ -102,47 +134,38 @@ Options options_of(int argc, char* argv[]) {
 
 // ---- what is printed ----------------------------------------------------------------------------
 
-/// As the lines have it, but for the question mark.
-std::string word(Answer answer) {
-    std::ostringstream text;
-    text << answer;
-    return answer == Answer::undecided ? in_words(answer) : text.str();
-}
-
-/// "step_c, step_d or step_f"
-std::string steps_in_words(const std::string& letters) {
-    std::string text;
-    for (std::size_t i = 0; i < letters.size(); ++i) {
-        text += i == 0 ? "" : i + 1 == letters.size() ? " or " : ", ";
-        text += std::string("step_") + letters[i];
-    }
-    return text;
-}
-
 /// The evidence, and the rule behind it where it is a fault.
 std::string explained(const Tried& row) {
     const std::string rule = row.finding.answer == Answer::no ? row.explanation() : "";
     return row.finding.evidence + (rule.empty() ? "" : ": " + rule);
 }
 
-void print_line(const Tried& row) {
+void print_line(const Tried& row, bool explain) {
     std::ostringstream mark;
     mark << row.finding.answer;
     const std::size_t columns = mark.str() == "–" ? 1 : mark.str().size();
     const std::string name = row.behaviour->name;
-    std::cout << name << std::string(23 - name.size(), ' ') << mark.str() << std::string(6 - columns, ' ')
+    std::cout << name << std::string(NAME_COLUMNS - name.size(), ' ') << mark.str() << std::string(6 - columns, ' ')
               << explained(row) << std::endl;
+    const std::string mend = explain && row.finding == Answer::no ? mend_of(row) : "";
+    if (!mend.empty()) std::cout << std::string(NAME_COLUMNS + 6, ' ') << "to mend it: " << mend << std::endl;
 }
 
-std::string verdict(const Likeness& like) {
-    if (!like.steps.empty()) return "behaves like " + steps_in_words(like.steps);
-    std::string text = std::string("behaves like no step; nearest step_") + like.nearest + " (";
-    for (const Tried& row : like.differences) {
-        if (&row != &like.differences.front()) text += "; ";
-        text += std::string(row.behaviour->name) + ": " + word(row.finding.answer);
+/// Each row, as soon as it is decided; the second group under a heading of its own.
+class Printer {
+public:
+    explicit Printer(bool explain) : explain_(explain) {}
+
+    void operator()(const Tried& row) {
+        if (row.behaviour->is_reported && !is_second_) std::cout << "\nwhat users report of real servers:\n";
+        is_second_ = row.behaviour->is_reported;
+        print_line(row, explain_);
     }
-    return text + ')';
-}
+
+private:
+    bool explain_;
+    bool is_second_ = false;
+};
 
 // ---- what is done -------------------------------------------------------------------------------
 
@@ -160,23 +183,65 @@ int run_exercises(const Options& options) {
     return RECOGNISED;
 }
 
+volatile std::sig_atomic_t interrupted = 0;  // the signal
+
+/// A server that was told to stop ends its row, so that --json can say what was found.
+void note_interruption() {
+    struct sigaction action = {};
+    action.sa_handler = [](int number) { interrupted = number; };
+    sigemptyset(&action.sa_mask);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &action, nullptr);
+}
+
+/// A case for each row: it fails when it is worse than the same row of the step.
+std::string junit_of(const std::vector<Tried>& tried, char step) {
+    JunitSuite suite = {"diagnose", "diagnose", {}};
+    for (const Tried& row : tried) {
+        Finding finding = row.finding;
+        finding.rule = finding == Answer::no ? row.explanation() : "";
+        const bool passes = is_as_good({row}, step);
+        suite.cases.push_back({row.behaviour->name, passes ? std::nullopt : std::optional(finding)});
+    }
+    return junit({suite});
+}
+
 /// Tries the rows on a server, and says which step it is like.
 int run_table(const Options& options) {
-    const Program server = foreign(options.command);
+    Subject server = {foreign(options.command), {}};
+    std::vector<Tried> tried;
+    server.program.path = options.path;
+    server.program.port = options.port;
+    server.program.patience = std::chrono::seconds(20);
+    server.program.deadline = std::chrono::steady_clock::now() + MOST_TIME;
+    if (options.json) {
+        server.program.interrupted = &interrupted;
+        note_interruption();
+    }
     try {
-        const Server starts(server);
+        server = learn(server.program);
+        Printer print(options.explain);
+        try_all(server, options.rows, [&](const Tried& row) {
+            tried.push_back(row);
+            if (!options.json) print(row);
+        });
+    } catch (const harness::Interrupted&) {
+        std::cout << json_of(options.command, tried, server.nature.kind, true) << std::flush;
+        std::signal(interrupted, SIG_DFL);
+        std::raise(interrupted);
     } catch (const std::exception& error) {
         if (options.json) std::cout << json_of_error(options.command, error.what());
         std::cerr << "diagnose: " << error.what() << '\n';
         return NO_SERVER;
     }
-    const std::vector<Tried> tried = try_all(server, options.rows, [&](const Tried& row) {
-        if (!options.json) print_line(row);
-    });
     const Likeness like = likeness(tried);
-    std::cout << (options.json ? json_of(options.command, tried, like) : verdict(like) + '\n');
-    const bool is_expected = options.expect == 0 || like.steps.find(options.expect) != std::string::npos;
-    return !like.steps.empty() && is_expected ? RECOGNISED : NOT_RECOGNISED;
+    if (options.json) std::cout << json_of(options.command, tried, server.nature.kind);
+    else
+        std::cout << (tried.back().behaviour->is_reported ? "\n" : "") << verdict(like, tried, server.nature.kind)
+                  << '\n';
+    if (!options.report.empty())
+        write_file(options.report, junit_of(tried, options.expect == 0 ? like.nearest : options.expect));
+    const bool is_success = options.expect == 0 ? !like.steps.empty() : is_as_good(tried, options.expect);
+    return is_success ? RECOGNISED : NOT_RECOGNISED;
 }
 
 int run(int argc, char* argv[]) {
@@ -191,10 +256,10 @@ int run(int argc, char* argv[]) {
         std::cout << USAGE;
         return RECOGNISED;
     }
-    if (!options.is_about_exercises()) return run_table(options);
     // Whoever reads may have read enough: `make exercises | head -n 3`.
-    std::signal(SIGPIPE, SIG_IGN);
+    if (options.is_about_exercises()) std::signal(SIGPIPE, SIG_IGN);
     try {
+        if (!options.is_about_exercises()) return run_table(options);
         const int status = run_exercises(options);
         const bool is_list = options.exercise == nullptr && options.junit.empty();
         return std::cout.flush() || is_list ? status : 1;

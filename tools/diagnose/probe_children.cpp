@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "../proc/process.hpp"
 #include "clients.hpp"
+#include "probe_kinds.hpp"
 #include "probes.hpp"
 
 namespace diagnose {
@@ -22,9 +24,8 @@ namespace {
 struct LoneExit {
     explicit LoneExit(const Program& program) : server(patient(program)), held(hold(server, clients)) {
         if (held.place != Place::with_a_child) return;
-        clients.front().ask();
-        settled =
-            until_exit(server, held.by) && (server.until([this] { return server.is_quiet(); }) || server.has_ended());
+        send_request(server, clients.front());
+        settled = until_exit(server, held.by, clients.front()) && (settle(server) || server.has_ended());
     }
     Server server;
     Clients clients;
@@ -34,14 +35,34 @@ struct LoneExit {
 
 /// Lets the client of this child ask, and returns the status that the child exits with; 0 when it is killed, or its end
 /// cannot be seen. Its parent is stopped meanwhile, since who was reaped has no status any more.
-int exit_status_of(Server& server, const Client& client, pid_t child) {
+int exit_status_of(Server& server, Client& client, pid_t child) {
     kill(server.acceptor(), SIGSTOP);
     if (!server.until([&] { return server.is_stopped(); })) return 0;
-    client.ask();
-    until_exit(server, child);
+    send_request(server, client);
+    until_exit(server, child, client);
     const std::optional<proc::Process> process = proc::process(child);
     const int status = process && process->is_zombie() ? process->exit_status.value_or(0) : 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+}
+
+/// A server that has no child for a client may start others: a helper now and then, say. Whether it waits for them.
+Finding reaps_helpers(Server& server, Clients& clients, const Held& held) {
+    constexpr std::chrono::milliseconds A_WHILE(600);
+    const auto reaped_by = [&] {
+        const auto process = proc::process(server.acceptor());
+        return process ? process->faults_of_reaped : 0;
+    };
+    const auto before = reaped_by();
+    Finding finding = without_child(server, clients, held);
+    for (Client& client : clients) ask(server, client);
+    clients.clear();
+    server.until([&] { return server.zombies().size() > 2; }, A_WHILE);
+    until_reaped(server);
+    const std::vector<proc::Process> zombies = server.zombies();
+    if (finding.answer == Answer::undecided) return finding;
+    if (zombies.empty()) return reaped_by() == before ? finding : yes("the processes that it has started are gone");
+    return no("of the processes that it has started, " + to_string(zombies.size()) + " are zombies, pid " +
+              to_string(zombies.front().pid) + " (" + zombies.front().name + ") for one");
 }
 
 /// `count` children of a server that has no others exit together.
@@ -59,12 +80,12 @@ Finding reaps_burst(const Program& program, std::size_t count) {
     }
     kill(server.acceptor(), SIGSTOP);
     if (!server.until([&] { return server.is_stopped(); })) return undecided(server, "it cannot be stopped");
-    for (const Client& client : clients) client.ask();
-    for (const pid_t child : children) {
-        if (!until_exit(server, child)) return undecided(server, "a child has not exited");
+    for (const Client& client : clients) send_request(server, client);
+    for (std::size_t i = 0; i < children.size(); ++i) {
+        if (!until_exit(server, children[i], clients[i])) return undecided(server, "a child has not exited");
     }
     kill(server.acceptor(), SIGCONT);
-    const bool settled = server.until([&] { return server.is_quiet(); });
+    const bool settled = settle(server);
     if (server.has_ended()) return not_applicable("the first of them ended it: " + server.death());
     if (!settled) return undecided(server, "it has not come to rest");
     const std::string evidence = to_string(count) + " children exited together, ";
@@ -76,25 +97,32 @@ Finding reaps_burst(const Program& program, std::size_t count) {
 
 }  // namespace
 
-Finding child_closes_listener(const Program& program) {
-    Server server(patient(program));
+Finding child_closes_listener(const Subject& subject) {
+    if (std::optional<Finding> none = without_place(subject.nature)) return *none;
+    if (subject.nature.kind == Kind::workers) return not_applicable(WORKERS);
+    if (subject.nature.kind == Kind::forks_late) return late_child_closes_listener(subject);
+    Server server(patient(subject.program));
     Clients clients;
     const Held held = hold(server, clients);
     if (held.place != Place::with_a_child) return without_child(server, clients, held);
     for (const proc::Descriptor& one : proc::descriptors(held.by)) {
-        if (one.inode == server.listening_inode()) {
+        if (server.is_listening_socket(one)) {
             return no("its child has the listening socket as descriptor " + to_string(one.number));
         }
     }
     std::string evidence = "its child, at work, has no copy of the listening socket";
+    if (!subject.nature.child_stays.empty()) return yes(evidence);
     if (const int status = exit_status_of(server, clients.front(), held.by); status != 0) {
         evidence += "; but, its work done, it exits with " + to_string(status) + ": " + server.last_words();
     }
     return yes(evidence);
 }
 
-Finding survives_sigchld(const Program& program) {
-    LoneExit lone(program);
+Finding survives_sigchld(const Subject& subject) {
+    if (std::optional<Finding> none = without_exit(subject.nature)) return *none;
+    if (subject.nature.kind == Kind::workers) return workers_survive_exits(subject);
+    if (subject.nature.kind == Kind::forks_late) return late_survives_sigchld(subject);
+    LoneExit lone(subject.program);
     Server& server = lone.server;
     if (lone.held.place != Place::with_a_child) return without_child(server, lone.clients, lone.held);
     if (server.has_ended()) return no(server.death());
@@ -103,21 +131,27 @@ Finding survives_sigchld(const Program& program) {
     if (server.waits_for_a_child()) return not_applicable("it waits for each child before it accepts again");
     const Held passing = hold(server, clients);
     if (passing.place != Place::with_a_child) return undecided(server, "no second child");
-    clients.back().ask();
-    until_exit(server, passing.by);
-    server.until([&] { return server.is_quiet(1) || server.waits_for_a_child(); });
-    if (!server.has_ended() && connect(server, clients) && ask(server, clients.back())) {
-        return yes("children exited while it waited in accept, and the next client was served");
-    }
+    send_request(server, clients.back());
+    until_exit(server, passing.by, clients.back());
+    server.until([&] { return server.is_quiet(1) || server.is_at_rest() || server.waits_for_a_child(); });
+    const bool is_next_served = !server.has_ended() && connect(server, clients) && ask(server, clients.back());
     if (server.has_ended()) return no(server.death());
+    if (is_next_served && !ask(server, clients.front())) {
+        return {Answer::no, "a client that was being served when another child exited got no answer",
+                "a handler interrupts calls (EINTR)"};
+    }
+    if (is_next_served) return yes("children exited while it waited in accept, and the next client was served");
     if (!server.waits_for_a_child()) return undecided(server, "the next client was not served");
     return {Answer::no, "a child has exited, and it waits for another one that has not", "a handler must not block"};
 }
 
-Finding reaps_one(const Program& program) {
-    LoneExit lone(program);
+Finding reaps_one(const Subject& subject) {
+    if (std::optional<Finding> none = without_exit(subject.nature)) return *none;
+    if (subject.nature.kind == Kind::workers) return workers_reaped_one(subject);
+    if (subject.nature.kind == Kind::forks_late) return late_reaps_one(subject);
+    LoneExit lone(subject.program);
     Server& server = lone.server;
-    if (lone.held.place != Place::with_a_child) return without_child(server, lone.clients, lone.held);
+    if (lone.held.place != Place::with_a_child) return reaps_helpers(server, lone.clients, lone.held);
     if (!lone.settled) return undecided(server, "its child has not exited");
     until_reaped(server);
     const std::string who = "its child " + to_string(lone.held.by);
@@ -141,11 +175,23 @@ Finding reaps_one(const Program& program) {
     return server.zombies().empty() ? yes(gone) : no("its second child " + to_string(next.by) + zombie);
 }
 
-Finding reaps_many(const Program& program) {
-    Finding first = reaps_burst(program, 16);
+Finding reaps_many(const Subject& subject) {
+    if (std::optional<Finding> none = without_exit(subject.nature)) return *none;
+    if (subject.nature.kind == Kind::workers) return workers_reaped_many(subject);
+    if (subject.nature.kind == Kind::forks_late) return late_reaps_many(subject);
+    Finding first = reaps_burst(subject.program, 16);
     if (first.answer != Answer::yes) return first;
-    Finding more = reaps_burst(program, 24);  // whoever waits for a number of children does not wait for all
+    Finding more = reaps_burst(subject.program, 24);  // whoever waits for a number of children does not wait for all
     return more.answer == Answer::no ? more : first;
+}
+
+Finding child_exits(const Subject& subject) {
+    if (std::optional<Finding> none = without_life(subject.nature)) return *none;
+    if (!subject.nature.child_stays.empty()) return no(subject.nature.child_stays);
+    if (subject.nature.kind == Kind::forks_late) return yes("its child exits when it has answered");
+    LoneExit lone(subject.program);
+    if (lone.held.place != Place::with_a_child) return without_child(lone.server, lone.clients, lone.held);
+    return yes("its child " + to_string(lone.held.by) + " has served its client, and exited");
 }
 
 }  // namespace diagnose

@@ -1,8 +1,10 @@
 // Behaviours of a server whose processes are limited (RLIMIT_NPROC, getrlimit(2)).
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "clients.hpp"
+#include "probe_kinds.hpp"
 #include "probes.hpp"
 
 namespace diagnose {
@@ -21,7 +23,7 @@ Program with_few_processes(const Program& program) {
 /// Whether a server that had more clients than processes, as the `evidence` says, serves one more when all have left.
 Finding goes_on(Server& server, const std::string& evidence) {
     Clients next;
-    const bool is_quiet = server.until([&] { return server.is_quiet(); });
+    const bool is_quiet = settle(server);
     until_reaped(server);
     if (is_quiet && connect(server, next) && ask(server, next.front())) return yes(evidence + ", and went on");
     if (server.has_ended()) return no(evidence + ", and then " + server.death());
@@ -32,8 +34,11 @@ Finding goes_on(Server& server, const std::string& evidence) {
 
 }  // namespace
 
-Finding process_limit(const Program& program) {
-    const Program limited = with_few_processes(program);
+Finding process_limit(const Subject& subject) {
+    if (std::optional<Finding> none = without_exit(subject.nature)) return *none;
+    if (subject.nature.kind == Kind::workers) return workers_process_limit(subject);
+    if (subject.nature.kind == Kind::forks_late) return late_process_limit(subject);
+    const Program limited = with_few_processes(subject.program);
     const std::size_t limit = *limited.max_processes;
     Server server(limited);
     for (std::size_t exits = 0; exits < 2 * limit; ++exits) {
@@ -53,8 +58,10 @@ Finding process_limit(const Program& program) {
     return yes(to_string(2 * limit) + " exits, with " + to_string(limit) + " processes allowed");
 }
 
-Finding sheds_load(const Program& program) {
-    const Program limited = with_few_processes(program);
+Finding sheds_load(const Subject& subject) {
+    if (std::optional<Finding> none = without_exit(subject.nature)) return *none;
+    if (subject.nature.kind == Kind::forks_late) return late_sheds_load(subject);
+    const Program limited = with_few_processes(subject.program);
     const std::size_t limit = *limited.max_processes;
     Server server(limited);
     Clients clients;
@@ -67,11 +74,17 @@ Finding sheds_load(const Program& program) {
                       server.death());
         }
         if (held.place == Place::in_the_queue && with_children > 0) break;  // it lets the others wait
-        if (held.place == Place::with_a_child) ++with_children;
+        const bool is_workers = held.place == Place::with_the_server && subject.nature.kind == Kind::workers;
+        if (held.place == Place::with_a_child || is_workers) ++with_children;
         else if (held.place == Place::let_go && with_children > 0) ++refused;
         else if (held.place == Place::with_the_server && with_children > 0) {
-            return not_applicable("with " + to_string(i) + " live clients, and " + to_string(limit) +
-                                  " processes allowed, it keeps the next one itself: " + server.state());
+            const std::string evidence = "with " + to_string(i) + " live clients, and " + to_string(limit) +
+                                         " processes allowed, it keeps the next one itself: ";
+            const std::string state = server.state();
+            if (ask(server, clients.back())) return not_applicable(evidence + state);
+            if (server.has_ended()) return no(evidence + server.death());
+            return {Answer::no, evidence + state + ", and does not answer it",
+                    "when fork has failed, the parent alone can close the connection"};
         } else return without_child(server, clients, held);
     }
     if (with_children == 2 * limit) return undecided(server, "the limit does not hold for it");

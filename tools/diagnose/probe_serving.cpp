@@ -1,13 +1,16 @@
 // Behaviours that a client sees: the answer, who else is served meanwhile, the end of the connection.
+#include <signal.h>
 #include <sys/types.h>
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "../proc/process.hpp"
+#include "../proc/tcp.hpp"
 #include "clients.hpp"
 #include "probes.hpp"
 
@@ -29,10 +32,49 @@ std::string in_quotes(std::string_view text) {
     return line + (text.size() > MOST ? "\"…" : "\"");
 }
 
+/// The process that serves a client, watched from before the client asks: it alone can be the one that sleeps.
+struct Serving {
+    /// Connects a client, and sees who holds it.
+    Serving(Server& watched, const Nature& nature, Clients& clients)
+        : server(watched), held(hold(watched, clients)), is_known(nature.kind != Kind::forks_late && held.by != -1) {}
+
+    /// The pid of the process, or the id of the thread, if it sleeps; -1: it does not.
+    pid_t sleeper() const {
+        if (is_known) return held.sleeper();
+        const std::string program = proc::executable(server.acceptor());
+        for (const proc::Process& one : server.alive()) {
+            if (proc::sleeps(one.pid) && proc::executable(one.pid) == program) return one.pid;
+        }
+        return -1;
+    }
+
+    Server& server;
+    Held held;
+    bool is_known;  // who will answer
+};
+
+/// The rule behind an answer that is none.
+std::string rule_behind(const Server& server, const std::string& answer) {
+    const bool is_ignored = proc::signal_state(server.acceptor(), SIGCHLD).disposition == proc::Disposition::ignored;
+    if (!harness::is_whole(answer)) return harness::is_http(answer) ? "" : "it does not speak HTTP (RFC 9112, 2.1)";
+    if (answer.substr(8, 2) != " 5") return "";
+    if (is_ignored) {
+        return "it ignores SIGCHLD, and so do its children: system(3) and waitpid(2) cannot tell how a program that they "
+               "start has ended (ECHILD)";
+    }
+    return "the status 5xx says that the server has failed (RFC 9110, 15.6)";
+}
+
+/// The status line, when it is that of an answer that is no failure of the server's.
+std::string status_of(const std::string& answer) {
+    if (!harness::is_whole(answer) || answer.substr(8, 2) == " 5") return "";
+    return answer.substr(0, std::min(answer.find('\r'), answer.find('\n')));
+}
+
 }  // namespace
 
-Finding answers(const Program& program) {
-    Server server(patient(program));
+Finding answers(const Subject& subject) {
+    Server server(patient(subject.program));
     Clients clients;
     if (connect(server, clients)) ask(server, clients.front());
     const std::string answer = clients.empty() ? "" : clients.front().received();
@@ -40,13 +82,19 @@ Finding answers(const Program& program) {
     if (server.has_ended()) return no(server.death());
     if (clients.empty()) return no("nobody can connect any more");
     if (answer.empty()) return no(clients.front().has_ended() ? ENDED_UNANSWERED : "no answer: " + server.state());
-    return no("it answered " + in_quotes(answer));
+    const std::string status = status_of(answer);
+    if (answer.size() > 12 && status.size() >= 12 && answer[9] != '2') {
+        return yes("it answered " + in_quotes(status) + " to a request for " + subject.program.path);
+    }
+    return {Answer::no, "it answered " + in_quotes(answer), rule_behind(server, answer)};
 }
 
-Finding concurrent(const Program& program) {
-    Server server(patient(program));
+Finding concurrent(const Subject& subject) {
+    if (without_place(subject.nature)) return no(subject.nature.unanswered);
+    Server server(patient(subject.program));
     Clients clients;
     const Place first = hold(server, clients).place;
+    if (server.has_ended()) return no("when a client had connected, " + server.death());
     if (first == Place::moving || first == Place::in_the_queue) return undecided(server, "no client is taken");
     const Place second = hold(server, clients).place;
     if (second == Place::in_the_queue) {
@@ -57,34 +105,78 @@ Finding concurrent(const Program& program) {
                                       : "served while another client stayed silent");
 }
 
-Finding sleeps_before_closing(const Program& program) {
-    Server server(patient(program).with("SLEEP", "60"));
+Finding sleeps_before_closing(const Subject& subject) {
+    if (std::optional<Finding> none = without_answer(subject.nature)) return *none;
+    Server server(patient(subject.program).with("SLEEP", "60"));
     Clients clients;
-    if (!connect(server, clients) || !ask(server, clients.front())) return unanswered(server, clients);
-    const Client& client = clients.front();
-    const auto someone_sleeps = [&] {
-        const std::vector<proc::Process> all = server.alive();
-        return std::any_of(all.begin(), all.end(), [](const proc::Process& one) { return proc::sleeps(one.pid); });
-    };
+    const Serving serving(server, subject.nature, clients);
+    if (clients.empty()) return unanswered(server, clients);
+    Client& client = clients.front();
+    if (!ask(server, client)) {
+        if (serving.sleeper() == -1) return unanswered(server, clients);
+        return no("it sleeps before it answers, not before it closes the connection");
+    }
     bool sleeping = false;
     bool quiet = false;
-    server.until([&] { return (sleeping = someone_sleeps()) || client.has_ended() || (quiet = server.is_quiet()); });
+    server.until([&] {
+        return (sleeping = server.stays([&] { return serving.sleeper() != -1; })) || client.has_ended() ||
+               (quiet = server.stays([&] { return server.is_at_rest(); }));
+    });
     if (sleeping && !client.has_ended()) return yes("it has answered, and sleeps while the client waits for the end");
     if (client.has_ended()) return no("the connection ended with the answer");
     return quiet ? no("it waits for the next client") : undecided(server, "the connection goes on");
 }
 
-Finding closes(const Program& program) {
-    Server server(patient(program));
+Finding closes(const Subject& subject) {
+    if (std::optional<Finding> none = without_answer(subject.nature)) return *none;
+    Server server(patient(subject.program));
     Clients clients;
-    if (!connect(server, clients) || !ask(server, clients.front())) return unanswered(server, clients);
+    const Serving serving(server, subject.nature, clients);
+    if (clients.empty() || !ask(server, clients.front())) return unanswered(server, clients);
     const Client& client = clients.front();
     std::vector<pid_t> holders;
-    const auto is_kept = [&] { return server.is_quiet() && !(holders = server.holders_of(client)).empty(); };
+    const auto is_kept = [&] {
+        holders = server.holders_of(client);
+        const auto is_blocked = [](pid_t pid) { return !proc::blocked_in(pid).empty(); };
+        return serving.sleeper() == -1 && server.has_noticed_exits() && server.is_ready() && server.is_asleep() &&
+               !holders.empty() && std::all_of(holders.begin(), holders.end(), is_blocked);
+    };
     const bool is_known = server.until([&] { return client.has_ended() || server.stays(is_kept); });
     if (client.has_ended()) return yes("the client has seen the end of the connection");
     if (!is_known) return undecided(server, "the connection goes on");
     return no("the client is served, but pid " + to_string(holders.front()) + " still holds the connection");
+}
+
+Finding slow_request(const Subject& subject) {
+    if (std::optional<Finding> none = without_answer(subject.nature)) return *none;
+    Server server(patient(subject.program));
+    Clients clients;
+    if (!connect(server, clients)) return unanswered(server, clients);
+    Client& client = clients.front();
+    const std::string request = request_for(subject.program);
+    const std::size_t half = request.find("Host") + 2;
+    const auto is_read = [&] {
+        const auto connection = proc::loopback_connection(server.port(), client.port());
+        return !connection || (connection->inode != 0 && connection->unread == 0);
+    };
+    const std::size_t sent = request.size() - rest_of_request(subject.program).size();
+    client.send(request.substr(sent, half - sent));
+    const bool is_received = server.until([&] { return client.has_ended() || is_read(); });
+    server.until([&] { return client.has_ended() || server.is_asleep(); });
+    if (!client.has_ended()) client.send(request.substr(half));
+    server.until([&] {
+        return harness::is_whole(client.received()) || client.has_ended() || !harness::is_http(client.received());
+    });
+    const std::string answer = client.received();
+    if (server.has_ended() && answer.empty()) return no("when a request came in two pieces, " + server.death());
+    const bool is_same = !answer.empty() && answer.starts_with(subject.nature.status);
+    if (is_page(answer) || is_same) {
+        return yes("a request that came in two pieces was answered");
+    }
+    if (!answer.empty()) return no("to a request in two pieces it answered " + in_quotes(answer));
+    if (client.has_ended()) return no("it ended the connection of a client that had sent half of its request");
+    return {Answer::no, "a request in two pieces gets no answer: " + server.state(),
+            is_received ? "" : "it has not received the first piece"};
 }
 
 }  // namespace diagnose

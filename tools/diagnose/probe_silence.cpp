@@ -1,5 +1,6 @@
 // A client that never sends anything: does the server disconnect it?
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "../harness/process.hpp"
@@ -74,8 +75,11 @@ Finding keeps_short_timeout(const Program& program) {
 
 }  // namespace
 
-Finding drops_silent_clients(const Program& program) {
+Finding drops_silent_clients(const Subject& subject) {
+    if (std::optional<Finding> none = without_place(subject.nature)) return *none;
     constexpr std::chrono::milliseconds LEAST(900);
+    const Program& program = subject.program;
+    if (subject.nature.speaks_first) return not_applicable("it speaks first: a client has no need to say anything");
     Finding finding = keeps_short_timeout(program);
     if (finding.answer != Answer::yes) return finding;
     // Who does not know TIMEOUT has a time of its own, which is right as well; unless it is no time to speak in.

@@ -1,6 +1,7 @@
 // What a server does on SIGTERM.
 #include <signal.h>
 
+#include <optional>
 #include <vector>
 
 #include "../proc/process.hpp"
@@ -8,33 +9,56 @@
 #include "probes.hpp"
 
 namespace diagnose {
+namespace {
 
-Finding stops_gracefully(const Program& program) {
-    Server server(patient(program));
+constexpr const char* ACCEPTS = "it goes on to accept after SIGTERM";
+
+/// Whether the server takes one more client, who comes after SIGTERM.
+bool accepts_another(Server& server) {
     Clients clients;
-    std::vector<Held> held = {hold(server, clients)};
-    if (held.front().by == -1) return undecided(server, "no client is being served");
-    if (server.is_ready()) held.push_back(hold(server, clients));  // who serves one at a time has this one alone
-    if (held.back().by == -1) clients.pop_back(), held.pop_back();  // it was sent away
+    if (!server.is_listening() || !connect(server, clients)) return false;
+    const Held held = find_place(server, clients.back());
+    return held.by != -1 || (held.place == Place::let_go && !clients.back().received().empty());
+}
+
+/// The clients that a server has when it is told to stop: two, or one where it serves one at a time.
+struct Served {
+    explicit Served(Server& server) {
+        held.push_back(hold(server, clients));
+        if (held.back().by != -1 && server.is_ready()) held.push_back(hold(server, clients));
+        if (held.back().by == -1) clients.pop_back(), held.pop_back();  // it was sent away
+    }
+    Clients clients;
+    std::vector<Held> held;
+};
+
+}  // namespace
+
+Finding stops_gracefully(const Subject& subject) {
+    if (std::optional<Finding> none = without_place(subject.nature)) return *none;
+    Server server(patient(subject.program));
+    Served served(server);
+    auto& [clients, held] = served;
+    const bool has_client = !clients.empty();
+    if (server.has_ended()) return undecided(server, "no client can be held");
     kill(server.acceptor(), SIGTERM);
     server.until([&] { return !proc::is_pending(server.acceptor(), SIGTERM) && server.is_asleep(); });
-    if (server.has_ended()) return no("while a client was being served, " + server.death());
+    if (server.has_ended() && has_client) return no("while a client was being served, " + server.death());
     const auto goes_on = [&] { return server.is_listening() && server.is_ready(); };
-    if (server.stays(goes_on)) return no("it goes on to accept after SIGTERM");
+    if (server.stays(goes_on) && accepts_another(server)) return no(ACCEPTS);
     for (; !clients.empty(); clients.pop_back(), held.pop_back()) {  // the newest first: it may know that one alone
         if (server.has_ended()) {
             return {Answer::no, "while another client was being served, " + server.death(),
                     "it has to wait for all that it has begun"};
         }
         if (!ask(server, clients.back())) return no("it lost the answer of a client that it was serving");
-        if (held.back().place == Place::with_a_child) until_exit(server, held.back().by);
+        if (held.back().place == Place::with_a_child) until_exit(server, held.back().by, clients.back());
         server.until([&] { return server.has_noticed_exits() && server.is_asleep(); });
     }
-    server.until([&] { return goes_on(); });
-    if (!server.has_ended())
-        return goes_on() ? no("it goes on to accept after SIGTERM") : undecided(server, "it goes on");
+    server.until([&] { return server.stays(goes_on) && accepts_another(server); });
+    if (!server.has_ended()) return server.is_listening() ? no(ACCEPTS) : undecided(server, "it goes on");
     if (!server.death().starts_with("it exited with 0")) return no(server.death());
-    return yes("it finished its clients and exited with 0");
+    return yes(has_client ? "it finished its clients and exited with 0" : "it exited with 0");
 }
 
 }  // namespace diagnose

@@ -5,11 +5,9 @@
 #include <iosfwd>
 #include <string>
 
-#include "../harness/program.hpp"
+#include "nature.hpp"
 
 namespace diagnose {
-
-using harness::Program;
 
 enum class Answer {
     yes,
@@ -25,6 +23,7 @@ struct Finding {
     Answer answer = Answer::undecided;
     std::string evidence;
     std::string rule = {};  ///< behind this no, where it is another one than the table's
+    bool is_hidden_by_sleep = false;  ///< undecided, since a process sleeps that would decide it
 
     bool operator==(Answer expected) const { return answer == expected; }
 };
@@ -39,19 +38,25 @@ constexpr const char* ZOMBIE = "a child is a zombie until its parent waits for i
 // `drops_silent_clients`, and leaves nothing behind. What each means stands in the table (behaviours.cpp). Throws what
 // Server and Client throw.
 
-Finding answers(const Program& program);
-Finding concurrent(const Program& program);
-Finding sleeps_before_closing(const Program& program);
-Finding closes(const Program& program);
-Finding flat_descriptors(const Program& program);
-Finding descriptor_limit(const Program& program);
-Finding child_closes_listener(const Program& program);
-Finding survives_sigchld(const Program& program);
-Finding reaps_one(const Program& program);
-Finding reaps_many(const Program& program);
-Finding process_limit(const Program& program);
-Finding sheds_load(const Program& program);
-Finding drops_silent_clients(const Program& program);
-Finding stops_gracefully(const Program& program);
+Finding answers(const Subject& subject);
+Finding concurrent(const Subject& subject);
+Finding sleeps_before_closing(const Subject& subject);
+Finding closes(const Subject& subject);
+Finding flat_descriptors(const Subject& subject);
+Finding descriptor_limit(const Subject& subject);
+Finding child_closes_listener(const Subject& subject);
+Finding survives_sigchld(const Subject& subject);
+Finding reaps_one(const Subject& subject);
+Finding reaps_many(const Subject& subject);
+Finding process_limit(const Subject& subject);
+Finding sheds_load(const Subject& subject);
+Finding drops_silent_clients(const Subject& subject);
+Finding stops_gracefully(const Subject& subject);
+
+Finding survives_rude_clients(const Subject& subject);
+Finding slow_request(const Subject& subject);
+Finding idle_when_done(const Subject& subject);
+Finding child_exits(const Subject& subject);
+Finding restarts_at_once(const Subject& subject);
 
 }  // namespace diagnose

@@ -66,10 +66,19 @@ net::Socket new_socket() {
 
 }  // namespace
 
-bool is_page(std::string_view answer) {
+bool is_http(std::string_view answer) {
+    constexpr std::string_view VERSION = "HTTP/1.";
+    return answer.substr(0, VERSION.size()) == VERSION.substr(0, answer.size());
+}
+
+bool is_whole(std::string_view answer) {
     const std::size_t page = start_of_page(answer);
-    return answer.starts_with("HTTP/1.") && answer.substr(8, 5) == " 200 " && page != std::string::npos &&
-           answer.size() > page && answer.size() - page >= length_of_page(answer);
+    const std::size_t length = length_of_page(answer);
+    return answer.size() > 8 && is_http(answer) && page != std::string::npos && answer.size() - page >= length;
+}
+
+bool is_page(std::string_view answer) {
+    return is_whole(answer) && answer.substr(8, 5) == " 200 " && answer.size() > start_of_page(answer);
 }
 
 Client::Client(std::uint16_t server_port) : socket_(new_socket()) {
@@ -84,7 +93,7 @@ Client::Client(std::uint16_t server_port) : socket_(new_socket()) {
 }
 
 Client::~Client() {
-    if (has_ended()) reset();
+    if (is_open() && has_ended()) reset();
 }
 
 bool Client::send(std::string_view bytes) const {

@@ -16,6 +16,10 @@ constexpr std::string_view PAGE = "HTTP/1.1 200 OK\r\n\r\nHello, World!\n";  ///
 /// Whether an answer is all there: a status line of success, headers, the empty line that ends them, and a page, as
 /// long as Content-Length says, if it does.
 bool is_page(std::string_view answer);
+/// The same of any answer in HTTP: of an error page, say.
+bool is_whole(std::string_view answer);
+/// Whether it begins as an answer in HTTP does, as far as it has come.
+bool is_http(std::string_view answer);
 
 /// A connection to a server on 127.0.0.1. It closes when its scope ends.
 class Client {
@@ -50,6 +54,7 @@ public:
     void half_close() const;  ///< no more to send, but all ears (shutdown(2))
     void reset() noexcept;  ///< hangs up with a reset instead of an end (SO_LINGER, socket(7))
     void close() { socket_.close(); }
+    bool is_open() const { return socket_.fileno() != -1; }  ///< neither closed nor reset by us
 
 private:
     net::Socket socket_;

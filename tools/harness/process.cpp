@@ -123,7 +123,8 @@ std::string Process::fate_of(pid_t pid) {
 
 bool Process::until(const std::function<bool()>& condition, std::chrono::milliseconds patience) {
     bool holds = false;
-    eventually([&] { return (holds = condition()) || has_ended(); }, patience);
+    const auto is_over = [&] { return program_.until_deadline(patience) == std::chrono::milliseconds(0); };
+    eventually([&] { return (holds = condition()) || has_ended() || is_over(); }, patience);
     return holds || condition();
 }
 

@@ -46,7 +46,8 @@ public:
     /// The zombies that it had not reaped when it ended.
     const std::vector<pid_t>& left_zombies() const { return left_zombies_; }
 
-    /// Waits until `condition` holds or the program has ended or `patience` has run out; whether `condition` holds.
+    /// Waits until `condition` holds or the program has ended or `patience` has run out, or the program's deadline has
+    /// come; whether `condition` holds. Throws Interrupted.
     bool until(const std::function<bool()>& condition) { return until(condition, program_.patience); }
     bool until(const std::function<bool()>& condition, std::chrono::milliseconds patience);
     /// Waits until it has ended; whether it has. Afterwards there is a status.
@@ -58,6 +59,9 @@ public:
     std::vector<proc::Process> alive() const;
     /// Those of them that have exited and that their parent, another one of them, has not waited for.
     std::vector<proc::Process> zombies() const;
+
+protected:
+    void set_restless() { program_.is_restless = true; }
 
 private:
     void end();

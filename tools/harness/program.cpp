@@ -7,6 +7,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -42,6 +44,13 @@ Program Program::with(const std::string& variable, const std::string& value) con
     Program changed = *this;
     changed.environment[variable] = value;
     return changed;
+}
+
+std::chrono::milliseconds Program::until_deadline(std::chrono::milliseconds longest) const {
+    if (interrupted != nullptr && *interrupted != 0) throw Interrupted();
+    const auto left = deadline - std::chrono::steady_clock::now();
+    if (left > longest) return longest;
+    return std::max(std::chrono::duration_cast<std::chrono::milliseconds>(left), std::chrono::milliseconds(0));
 }
 
 void become(const Program& program, int out, int err, int to_keeper, pid_t keeper) {

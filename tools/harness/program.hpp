@@ -5,6 +5,9 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,6 +18,10 @@ namespace harness {
 /// How long to wait for what should happen. Generous, since machines are slow and loaded; it costs nothing when it does
 /// happen.
 constexpr std::chrono::milliseconds PATIENCE = std::chrono::seconds(30);
+
+/// Thrown out of a wait when the user has interrupted us. It is no std::exception: no fault of a server is caught by
+/// it.
+struct Interrupted {};
 
 struct Program {
     std::vector<std::string> command;  ///< program and arguments; looked up in PATH as a shell would
@@ -27,6 +34,23 @@ struct Program {
     /// counts as well, that is added, and 1024 more.
     bool is_foreign = false;
     std::chrono::milliseconds patience = PATIENCE;  ///< how long to wait for it
+    /// When every wait for it ends, however much patience is left.
+    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+    /// A signal handler's: not 0 makes every wait throw Interrupted. Null: there is no such handler.
+    const volatile std::sig_atomic_t* interrupted = nullptr;
+    std::string path = "/hello";  ///< of the page that clients ask for
+    std::uint16_t port = 0;  ///< where it listens; 0: it is told to take a free port, and that is found
+    std::size_t listening_socket = 0;  ///< which of its listening sockets is the server's, counted from 0
+    /// It never comes to rest: it asks for its next client again and again, or starts processes without end
+    /// (server.hpp).
+    bool is_restless = false;
+    /// The kernel hands over a client only when it has sent something (TCP_DEFER_ACCEPT, tcp(7)).
+    bool defers_accept = false;
+
+    /// What is left of `patience` before the deadline; not less than 0. Throws Interrupted.
+    std::chrono::milliseconds patience_left() const { return until_deadline(patience); }
+    /// The same of a longest time.
+    std::chrono::milliseconds until_deadline(std::chrono::milliseconds longest) const;
 
     /// The same program with one more variable in its environment.
     Program with(const std::string& variable, const std::string& value) const;

@@ -35,15 +35,22 @@ constexpr int LOOKS = 50;  // meanwhile
 /// How long a server that never rests may run, in the processor's time: a slow machine makes it no longer.
 constexpr std::chrono::nanoseconds MOST_WORK = std::chrono::seconds(1);
 
+/// The same of one that listens, and has not waited for anything yet: it may still read its configuration.
+constexpr std::chrono::nanoseconds MOST_WORK_TO_START = std::chrono::seconds(1);
+
 /// More children than this a server has no need of: we never have so many clients.
 constexpr std::size_t MOST_CHILDREN = 64;
 
-/// The listening socket with this inode, if there is one still.
-std::optional<proc::ListeningSocket> listening_socket(std::uint64_t inode) {
-    for (const proc::ListeningSocket& one : proc::listening_sockets()) {
-        if (one.inode == inode) return one;
-    }
-    return std::nullopt;
+/// In so many looks, one after the other, a server has a child that was not there before: it forks for ever.
+constexpr int MOST_BIRTHS = 6;
+
+/// How long a server that never rests is waited for.
+constexpr std::chrono::milliseconds RESTLESS_PATIENCE = std::chrono::seconds(3);
+
+/// Whether a client can come from 127.0.0.1.
+bool is_reachable(const proc::ListeningSocket& socket) {
+    const std::string host = socket.address.substr(0, socket.address.rfind(':'));
+    return host == "127.0.0.1" || host == "0.0.0.0" || host == "[::]" || host == "*";
 }
 
 /// '?' when there is no such process.
@@ -105,38 +112,112 @@ std::string last_line(std::string text) {
 }  // namespace
 
 Server::Server(const Program& program)
-    : Process(program.environment.count("PORT") ? program : program.with("PORT", "0")) {
+    : Process(program.environment.count("PORT") ? program : program.with("PORT", std::to_string(program.port))) {
     // Pre-forked workers come after the listening socket, and before the first client; a daemon is not who we started.
     const bool listens = until([this] {
-        if (find_listening_socket() && is_asleep() && children().empty()) return true;  // nobody came meanwhile
+        const bool is_found = find_listening_socket();
+        if (is_found && is_asleep() && children().empty() && !may_be_starting()) return true;  // nobody came meanwhile
+        if (acceptor_ != -1 && runs_without_end()) return set_restless(), true;
         acceptor_ = -1;
         return false;
     });
     if (!listens || Server::has_ended()) {
         std::string line;
         for (const std::string& word : program.command) line += (line.empty() ? "" : " ") + word;
+        if (!elsewhere_.empty()) {
+            throw NotListening(line + " listens on " + elsewhere_ + ", where no client from 127.0.0.1 can come");
+        }
         throw NotListening(line + " does not listen: it " + fate() + "\nstdout: " + last_lines(out()) +
                            "\nstderr: " + last_lines(err()));
     }
+}
+
+bool Server::may_be_starting() {
+    constexpr std::chrono::milliseconds LONGEST_PAUSE(500);  // between the starts of two workers, say
+    if (program().is_restless || std::none_of(first_.begin(), first_.end(), proc::sleeps)) return false;
+    if (!sleeping_since_) sleeping_since_ = Clock::now();
+    return Clock::now() - *sleeping_since_ < LONGEST_PAUSE;
+}
+
+bool Server::runs_without_end() {
+    const auto work = time_of_processor(acceptor_);
+    if (state_of(acceptor_) != 'R' || !work_at_rest_) work_at_rest_ = work;
+    return work - *work_at_rest_ > MOST_WORK_TO_START;
 }
 
 bool Server::find_listening_socket() {
     const std::vector<proc::ListeningSocket> listening = proc::listening_sockets();
     const std::vector<proc::Process> all = alive();
     first_.clear();
+    listening_inodes_.clear();
+    std::vector<std::uint16_t> ports;  // in the order of the processes and their descriptors
     for (const proc::Process& one : all) first_.insert(one.pid);
     for (const proc::Process& candidate : all) {
         for (const proc::Descriptor& descriptor : proc::descriptors(candidate.pid)) {
             for (const proc::ListeningSocket& socket : listening) {
                 if (socket.inode != descriptor.inode) continue;
-                acceptor_ = candidate.pid;
-                port_ = socket.port;
-                listening_inode_ = socket.inode;
-                return true;
+                if (!is_reachable(socket)) {
+                    elsewhere_ = socket.address;
+                    continue;
+                }
+                listening_inodes_.insert(socket.inode);
+                if (std::find(ports.begin(), ports.end(), socket.port) == ports.end()) ports.push_back(socket.port);
             }
         }
     }
-    return false;
+    if (program().port != 0) std::erase_if(ports, [this](std::uint16_t port) { return port != program().port; });
+    if (ports.empty()) return false;
+    ports_ = ports.size();
+    port_ = ports[std::min(program().listening_socket, ports.size() - 1)];
+    for (const proc::ListeningSocket& socket : listening) {
+        if (socket.port != port_) listening_inodes_.erase(socket.inode);
+    }
+    find_acceptor(all);
+    return true;
+}
+
+void Server::find_acceptor(const std::vector<proc::Process>& all) {
+    std::vector<proc::Process> holders;
+    for (const proc::Process& one : all) {
+        const std::vector<proc::Descriptor> descriptors = proc::descriptors(one.pid);
+        if (std::any_of(descriptors.begin(), descriptors.end(),
+                        [this](const proc::Descriptor& each) { return is_listening_socket(each); })) {
+            holders.push_back(one);
+        }
+    }
+    if (holders.empty()) return;
+    acceptor_ = holders.front().pid;
+    const pid_t parent = holders.front().ppid;
+    const bool are_siblings = holders.size() > 1 && std::all_of(holders.begin(), holders.end(),
+                                                                [=](const auto& one) { return one.ppid == parent; });
+    if (are_siblings && first_.contains(parent)) acceptor_ = parent;
+}
+
+std::vector<proc::ListeningSocket> Server::listening() const {
+    std::vector<proc::ListeningSocket> sockets = proc::listening_sockets();
+    std::erase_if(sockets, [this](const auto& one) { return !listening_inodes_.contains(one.inode); });
+    return sockets;
+}
+
+std::vector<pid_t> Server::workers() const {
+    std::vector<pid_t> pids;
+    for (const pid_t pid : first_) {
+        const std::vector<proc::Descriptor> all = proc::descriptors(pid);
+        const auto listens = [this](const proc::Descriptor& one) { return is_listening_socket(one); };
+        if (pid != acceptor_ && std::any_of(all.begin(), all.end(), listens)) pids.push_back(pid);
+    }
+    return pids;
+}
+
+void Server::adopt() {
+    const std::vector<proc::ListeningSocket> sockets = proc::listening_sockets();
+    for (const proc::Process& process : alive()) {
+        first_.insert(process.pid);
+        for (const proc::Descriptor& one : proc::descriptors(process.pid)) {
+            const auto is_its = [&](const auto& each) { return each.inode == one.inode && each.port == port_; };
+            if (std::any_of(sockets.begin(), sockets.end(), is_its)) listening_inodes_.insert(one.inode);
+        }
+    }
 }
 
 bool Server::has_ended() {
@@ -159,22 +240,31 @@ bool Server::until(const std::function<bool()>& condition) {
     std::string last_seen;
     int still_looks = 0;  // not the time since the last change: a machine that stands still makes no server hopeless
     Clock::time_point next_look = Clock::now();
-    std::chrono::nanoseconds worked = time_of_processor(acceptor_);  // when it was last seen at rest
-    is_restless_ = false;
+    std::optional<std::chrono::nanoseconds> worked;  // when all of it was last seen at rest
+    std::set<pid_t> known_children;
+    int births = 0;
+    is_restless_ = is_forking_ = false;
     const auto is_hopeless = [&] {
         if (Clock::now() < next_look) return false;
         next_look = Clock::now() + STILLNESS / LOOKS;
+        const std::size_t known = known_children.size();
+        for (const proc::Process& one : children()) known_children.insert(one.pid);
+        births = known_children.size() > known ? births + 1 : 0;
+        if (births > MOST_BIRTHS) return is_forking_ = true;
         if (program().is_foreign && children().size() > MOST_CHILDREN) return true;
-        const auto works = time_of_processor(acceptor_);
-        if (state_of(acceptor_) != 'R') worked = works;
-        if (works - worked > MOST_WORK) return is_restless_ = true;
+        if (program().is_restless) return false;
         const std::string seen = snapshot();
-        // Who wants to run, and is not let by a busy machine, is not still.
-        still_looks = seen == last_seen && state_of(acceptor_) != 'R' ? still_looks + 1 : 0;
+        std::chrono::nanoseconds works = {};
+        for (const proc::Process& one : alive()) works += time_of_processor(one.pid);
+        if (!worked || seen.find("R ") == std::string::npos) worked = works;
+        if (works - *worked > MOST_WORK) return is_restless_ = true;
+        // A process that waits for a processor, on a busy machine, is not still.
+        still_looks = seen == last_seen && seen.find("R ") == std::string::npos ? still_looks + 1 : 0;
         last_seen = seen;
         return !seen.empty() && still_looks > LOOKS;
     };
-    Process::until([&] { return (holds = condition()) || is_hopeless(); });
+    const auto patience = program().is_restless ? std::min(RESTLESS_PATIENCE, program().patience) : program().patience;
+    Process::until([&] { return (holds = condition()) || is_hopeless(); }, patience);
     return holds || condition();
 }
 
@@ -205,43 +295,54 @@ bool Server::waits_for_a_child() const {
 bool Server::is_stopped() const { return state_of(acceptor_) == 'T'; }
 
 std::size_t Server::sockets() const {
-    const std::vector<proc::Descriptor> all = proc::descriptors(acceptor_);
-    return static_cast<std::size_t>(
-        std::count_if(all.begin(), all.end(), [](const proc::Descriptor& one) { return one.is_socket(); }));
+    std::size_t count = 0;
+    for (const pid_t pid : first_) {
+        for (const proc::Descriptor& one : proc::descriptors(pid)) count += one.is_socket() ? 1 : 0;
+    }
+    return count;
 }
 
 bool Server::holds(std::uint64_t socket_inode) const { return has(proc::descriptors(acceptor_), socket_inode); }
 
 bool Server::is_ready() const {
+    if (program().is_restless) return is_listening() && queued() == 0;
     return std::any_of(first_.begin(), first_.end(), [this](pid_t pid) {
         const std::vector<pid_t> threads = proc::threads(pid);
         return std::any_of(threads.begin(), threads.end(), [&](pid_t thread) {
             const std::string call = proc::blocked_in(thread);
             if (state_of(thread) != 'S') return false;
-            return is_accept(call) ||
-                   (is_wait_for_events(call) && queued() == 0 && has(proc::descriptors(pid), listening_inode_));
+            return is_accept(call) || (is_wait_for_events(call) && has_empty_queue(pid));
         });
     });
 }
 
+bool Server::has_empty_queue(pid_t pid) const {
+    const std::vector<proc::Descriptor> all = proc::descriptors(pid);
+    const std::vector<proc::ListeningSocket> sockets = listening();
+    return std::any_of(sockets.begin(), sockets.end(),
+                       [&](const auto& one) { return one.queued == 0 && has(all, one.inode); });
+}
+
 bool Server::is_asleep() const {
     return std::all_of(first_.begin(), first_.end(), [this](pid_t pid) {
+        if (program().is_restless && pid == acceptor_) return state_of(pid) != 'T';
         const char state = state_of(pid);
         const bool is_gone = state == '?' || state == 'Z';
         return is_gone ? pid != acceptor_ : harness::is_asleep(pid);
     });
 }
 
-bool Server::is_listening() const { return listening_socket(listening_inode_).has_value(); }
+bool Server::is_listening() const { return !listening().empty(); }
 
 unsigned Server::queued() const {
-    const std::optional<proc::ListeningSocket> socket = listening_socket(listening_inode_);
-    return socket ? socket->queued : 0;
+    unsigned count = 0;
+    for (const proc::ListeningSocket& one : listening()) count += one.queued;
+    return count;
 }
 
 unsigned Server::backlog() const {
-    const std::optional<proc::ListeningSocket> socket = listening_socket(listening_inode_);
-    return socket ? socket->backlog : 0;
+    const std::vector<proc::ListeningSocket> sockets = listening();
+    return sockets.empty() ? 0 : sockets.front().backlog;
 }
 
 std::vector<proc::Process> Server::children() const {
@@ -257,7 +358,18 @@ bool Server::has_noticed_exits() const {
 }
 
 bool Server::is_quiet(std::size_t at_work) const {
-    return children().size() == at_work && has_noticed_exits() && is_ready() && is_asleep();  // in this order
+    const bool is_done = children().size() == at_work || program().is_restless;
+    return is_done && has_noticed_exits() && is_ready() && is_asleep();  // in this order
+}
+
+bool Server::is_at_rest() const {
+    const std::vector<proc::Process> all = children();
+    const std::string own = proc::executable(acceptor_);
+    const auto rests = [&](const proc::Process& one) {
+        const bool will_wake = proc::sleeps(one.pid) && proc::executable(one.pid) == own;
+        return harness::is_asleep(one.pid) && !will_wake;
+    };
+    return std::all_of(all.begin(), all.end(), rests) && has_noticed_exits() && is_ready() && is_asleep();
 }
 
 std::vector<pid_t> Server::holders_of(const Client& client) const {
@@ -275,7 +387,9 @@ Place Server::place_of(const Client& client) const {
     if (!is_asleep()) return Place::moving;
     if (client.has_ended()) return Place::let_go;
     const std::vector<pid_t> holders = holders_of(client);
-    if (holders.empty()) return is_ready() || !is_asleep() ? Place::moving : Place::in_the_queue;
+    // Where workers have sockets of their own, its socket's may be busy while another one is ready.
+    const bool may_be_accepted = is_ready() && (listening_inodes_.size() == 1 || queued() == 0);
+    if (holders.empty()) return may_be_accepted || !is_asleep() ? Place::moving : Place::in_the_queue;
     if (first_.contains(holders.front())) return Place::with_the_server;
     return harness::is_asleep(holders.front()) ? Place::with_a_child : Place::moving;
 }
@@ -289,7 +403,7 @@ std::string Server::snapshot() const {
     std::ostringstream text;
     for (const proc::Process& one : alive()) {
         for (const pid_t thread : proc::threads(one.pid)) {
-            text << thread << state_of(thread) << proc::blocked_in(thread) << ' ';
+            text << thread << proc::blocked_in(thread) << state_of(thread) << ' ';
         }
     }
     return text.str();
@@ -299,6 +413,7 @@ std::string Server::state() {
     if (has_ended()) return death();
     const std::string pid = "pid " + std::to_string(acceptor_);
     const std::string call = proc::blocked_in(acceptor_);
+    if (is_forking_) return pid + " starts processes all the time";
     if (is_restless_) return pid + " is running all the time (a loop that does not end?)";
     if (children().size() > MOST_CHILDREN) return "it has started " + std::to_string(children().size()) + " processes";
     return pid + (state_of(acceptor_) != 'S' || call.empty() ? " does not rest" : " is asleep in " + call);

@@ -3,15 +3,18 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "../proc/process.hpp"
+#include "../proc/tcp.hpp"
 #include "client.hpp"
 #include "process.hpp"
 #include "program.hpp"
@@ -44,8 +47,10 @@ public:
     explicit Server(const Program& program);
 
     std::uint16_t port() const { return port_; }
-    /// The process that holds the listening socket; the oldest, when several do.
+    /// The process that holds the listening socket; the oldest, when several do. Where each of several workers has a
+    /// socket of its own (SO_REUSEPORT), their parent.
     pid_t acceptor() const { return acceptor_; }
+    std::size_t ports() const { return ports_; }  ///< at how many ports it listens
 
     bool has_ended() override;  ///< whether the acceptor has
     bool until_ended();  ///< as of a Process, but with an eye on whether it ever will
@@ -55,7 +60,8 @@ public:
 
     /// Waits until `condition` holds, or it is certain that it never will: the server has ended, or all of it has been
     /// asleep in the same calls for 5 seconds, or it has run for a second of the processor's time and was never seen
-    /// asleep, or a foreign one starts processes without end. Whether it holds.
+    /// asleep, or a foreign one starts processes without end. For a server that never rests: until 3 seconds are over.
+    /// Whether it holds.
     bool until(const std::function<bool()>& condition);
     using Process::until;
     /// Whether `condition` holds and goes on to hold over a number of looks: for what, in the middle of a change, looks
@@ -67,15 +73,22 @@ public:
     bool waits_for_a_child() const;  ///< asleep in wait(2) or one of its kind
     bool waits_in_recv() const;  ///< asleep in recv(2) or read(2), since a client is silent
     bool is_stopped() const;  ///< by SIGSTOP
-    std::size_t sockets() const;  ///< how many descriptors of sockets it has
     bool holds(std::uint64_t socket_inode) const;
 
     // What all are about that were there before the first client: one process, a master and its workers, threads.
+    std::size_t sockets() const;  ///< how many descriptors of sockets they have
     bool is_ready() const;  ///< one waits for the next client: in accept(2), or in epoll_wait(2) and the like
     bool is_asleep() const;  ///< all wait, for whatever
 
-    bool is_listening() const;  ///< whether its listening socket still exists
-    std::uint64_t listening_inode() const { return listening_inode_; }
+    bool is_listening() const;  ///< whether a listening socket of its still exists
+    std::uint64_t listening_inode() const { return listening_inodes_.empty() ? 0 : *listening_inodes_.begin(); }
+    /// Whether the descriptor is one of its listening sockets.
+    bool is_listening_socket(const proc::Descriptor& one) const { return listening_inodes_.contains(one.inode); }
+    /// The processes besides the acceptor that were there before the first client and can accept it: pre-forked
+    /// workers.
+    std::vector<pid_t> workers() const;
+    /// From now on all that it has started count as having been there before the first client, its new workers say.
+    void adopt();
     unsigned queued() const;  ///< how many connections wait to be accepted
     unsigned backlog() const;  ///< what listen(2) was given
 
@@ -87,11 +100,16 @@ public:
     /// Whether all children but `at_work` have exited, the SIGCHLD of each has had its effect, the server is ready for
     /// the next client and none of its threads runs: for clients that are handled, nothing more will happen.
     bool is_quiet(std::size_t at_work = 0) const;
+    /// The same where children may live on that are asleep until something happens, or are another program: helpers
+    /// that it has started, say.
+    bool is_at_rest() const;
 
     Place place_of(const Client& client) const;
     /// The processes that hold the server's end of the connection, its children first.
     std::vector<pid_t> holders_of(const Client& client) const;
 
+    bool starts_processes() const { return is_forking_; }  ///< without end: the last wait was given up for it
+    bool runs_for_ever() const { return is_restless_ || is_forking_; }  ///< the same
     /// In one line: who is asleep in what.
     std::string state();
     /// All of this in words, with the last lines of its output: the evidence when something is not as expected.
@@ -99,13 +117,23 @@ public:
 
 private:
     bool find_listening_socket();  // and who is there
+    bool runs_without_end();  // since it listens
+    bool may_be_starting();  // one of its processes only lets time pass
+    void find_acceptor(const std::vector<proc::Process>& all);
+    std::vector<proc::ListeningSocket> listening() const;
+    bool has_empty_queue(pid_t pid) const;  // a process: one of its listening sockets has nobody waiting
     std::string snapshot() const;
 
     pid_t acceptor_ = -1;
     std::uint16_t port_ = 0;
-    std::uint64_t listening_inode_ = 0;
+    std::size_t ports_ = 0;
+    std::set<std::uint64_t> listening_inodes_;  // one; more where several sockets share the port (SO_REUSEPORT)
     std::set<pid_t> first_;  // the processes that were there before the first client
     bool is_restless_ = false;  // the last wait was given up since it runs all the time
+    bool is_forking_ = false;  // or since it starts processes all the time
+    std::optional<std::chrono::nanoseconds> work_at_rest_;  // of the processor's time, when it last waited
+    std::optional<std::chrono::steady_clock::time_point> sleeping_since_;
+    std::string elsewhere_;  // where it listens, if not where our clients come
 };
 
 /// Whether the process is blocked in recv(2) or read(2), or waits with poll(2) and the like until it need not be.

@@ -177,6 +177,8 @@ std::optional<Process> process(pid_t pid) {
     const auto field = [&](std::size_t n) { return n - 3 < fields.size() ? fields[n - 3] : ""; };  // as proc(5) counts
     found.state = field(3).empty() ? '?' : field(3)[0];
     found.ppid = number<pid_t>(field(4));
+    found.faults = number<std::uint64_t>(field(10));
+    found.faults_of_reaped = number<std::uint64_t>(field(11));
     found.threads = number<unsigned>(field(20));
     found.started = number<std::uint64_t>(field(22));
     if (found.is_zombie() && is_readable(pid)) found.exit_status = number<int>(field(52));
@@ -291,6 +293,12 @@ bool is_readable(pid_t pid) {
 }
 
 std::string run_count(pid_t pid) { return read_file(pid, "schedstat"); }
+
+std::string executable(pid_t pid) {
+    char target[4096];
+    const ssize_t size = readlink(("/proc/" + std::to_string(pid) + "/exe").c_str(), target, sizeof target);
+    return std::string(target, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+}
 
 std::vector<std::string> command_line(pid_t pid) {
     std::vector<std::string> words;

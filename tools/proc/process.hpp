@@ -21,6 +21,8 @@ struct Process {
     char state = '?';  ///< R running, S sleeping, D waiting for a disk, T stopped, Z zombie (proc(5), "state")
     std::string name;  ///< the program's, at most 15 bytes of it
     unsigned threads = 1;  ///< 0 or 1: it is alone
+    std::uint64_t faults = 0;  ///< pages that it was given: no two runs have none ("minflt")
+    std::uint64_t faults_of_reaped = 0;  ///< those of all children that it has waited for ("cminflt")
     std::uint64_t started = 0;  ///< in clock ticks since the system was started
     std::optional<int> exit_status = {};  ///< a zombie's, as waitpid(2) gives it; nothing when we may not read it
 
@@ -75,6 +77,9 @@ bool is_readable(pid_t pid);
 /// A text that is another one whenever the process has run meanwhile (/proc/PID/schedstat; of several threads, the
 /// first). Empty when it is gone, or the kernel does not count. The cheapest question there is about a process.
 std::string run_count(pid_t pid);
+
+/// The file of its program, as readlink(2) tells of /proc/PID/exe. Empty when it may not be read.
+std::string executable(pid_t pid);
 
 /// The words it was started with. Empty for a zombie and for a thread of the kernel.
 std::vector<std::string> command_line(pid_t pid);

@@ -1,0 +1,166 @@
+#include "nature.hpp"
+
+#include <netinet/tcp.h>
+#include <sys/types.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "../proc/process.hpp"
+#include "../proc/tcp.hpp"
+#include "clients.hpp"
+
+namespace diagnose {
+namespace {
+
+/// Whether threads of the process wait for what clients send, and the first one is not among them.
+bool has_serving_threads(pid_t pid) {
+    const std::vector<pid_t> threads = proc::threads(pid);
+    return threads.size() > 1 && std::any_of(threads.begin() + 1, threads.end(), harness::waits_for_bytes);
+}
+
+/// Where a silent client is held tells the kind; but that it may fork later, or be an event loop.
+Kind kind_of(Server& server, const Held& held) {
+    if (held.place == Place::with_a_child) return Kind::forks;
+    if (held.place != Place::with_the_server) return Kind::unknown;
+    if (held.by != server.acceptor()) return Kind::workers;
+    if (!server.workers().empty()) return Kind::workers;  // the parent accepts as well
+    if (has_serving_threads(held.by)) return Kind::threads;
+    return Kind::iterative;
+}
+
+/// Whether one process serves several clients at a time.
+bool has_event_loop(const Program& program) {
+    Server server(program);
+    Clients clients;
+    hold(server, clients);
+    return hold(server, clients).place == Place::with_the_server;
+}
+
+/// Whether a client is served in a process of its own, which was started when it had asked, or too quick to be caught:
+/// where it may have no process, it is not served.
+bool needs_process(const Program& program) {
+    Server server(program);
+    forbid_processes(server.acceptor());
+    Clients clients;
+    if (!connect(server, clients) || !ask(server, clients.back())) return true;
+    settle(server);
+    return server.has_ended();
+}
+
+/// Why a client that has asked was not answered.
+std::string why_unanswered(Server& server, const Client& client) {
+    if (server.has_ended()) return "its first client ended it: " + server.death();
+    if (client.has_ended()) return "it answers nothing: it ended the connection";
+    return "it answers nothing: " + server.state();
+}
+
+/// Where the child is that has served its client; empty when it has exited.
+std::string where_stays(Server& server, pid_t child, Client& client) {
+    if (until_exit(server, child, client)) return "";
+    const std::string call = proc::blocked_in(child);
+    return "its child does not exit when it has served its client: pid " + std::to_string(child) +
+           (call.empty() ? " runs on" : " is asleep in " + call);
+}
+
+/// A client connects, is silent, asks, and is served.
+void look_at_first_client(Server& server, Nature& nature) {
+    Clients clients;
+    const Held held = hold(server, clients);
+    if (clients.empty()) {
+        nature.unanswered = "nobody can connect";
+        return;
+    }
+    nature.kind = kind_of(server, held);
+    nature.speaks_first = !clients.front().received().empty();
+    const bool is_answered = ask(server, clients.front());
+    nature.is_http = harness::is_http(clients.front().received());
+    if (nature.is_http) nature.status = clients.front().received().substr(0, 12);
+    if (!is_answered) nature.unanswered = why_unanswered(server, clients.front());
+    else if (held.place == Place::with_a_child) nature.child_stays = where_stays(server, held.by, clients.front());
+    if (!is_answered) return;
+    stay_to_the_end(server, clients.front());
+    clients.clear();
+    settle(server);
+    if (!server.has_ended()) return;
+    if (held.place == Place::with_a_child) nature.dies_of_exit = nature.child_stays.empty();
+    else nature.short_life = "its first client ends it: " + server.death();
+}
+
+/// Whether a client that sends nothing never reaches the server, although it is connected.
+bool is_deferred(const Server& server, const Client& client) {
+    const auto connection = proc::loopback_connection(server.port(), client.port());
+    return connection && connection->state == TCP_SYN_RECV;
+}
+
+/// Looks whether the kernel hands over clients at once; and whether the server comes to rest in a call that waits for
+/// the next client, and again when one has been served.
+void look_at_rest(Server& server, Program& program) {
+    constexpr std::chrono::milliseconds A_WHILE(500);
+    program.is_restless = server.program().is_restless || !server.until([&] { return server.is_ready(); }, A_WHILE);
+    Clients clients;
+    if (!connect(server, clients)) return;
+    program.defers_accept = is_deferred(server, clients.back());
+    if (program.is_restless || !ask(server, clients.back())) return;
+    stay_to_the_end(server, clients.back());
+    clients.clear();
+    program.is_restless = !server.until([&] { return server.is_at_rest(); }) && server.runs_for_ever();
+}
+
+/// Which of several listening sockets answers; the first where none does.
+std::size_t answering_socket(Program program) {
+    for (program.listening_socket = 0;; ++program.listening_socket) {
+        Server server(program);
+        if (program.listening_socket >= server.ports()) return 0;
+        Clients clients;
+        if (server.ports() == 1 || (connect(server, clients) && ask(server, clients.back()))) {
+            return program.listening_socket;
+        }
+    }
+}
+
+}  // namespace
+
+const char* in_words(Kind kind) {
+    switch (kind) {
+        case Kind::iterative:
+            return "a server that serves one client after the other";
+        case Kind::event_loop:
+            return "an event loop";
+        case Kind::threads:
+            return "a thread for each client";
+        case Kind::forks:
+            return "a child for each client";
+        case Kind::forks_late:
+            return "a child for each client, once it has sent its request";
+        case Kind::workers:
+            return "workers that fork ahead";
+        case Kind::unknown:
+            break;
+    }
+    return "a server of an unknown kind";
+}
+
+Subject learn(Program program) {
+    Subject subject = {program, {}};
+    subject.program.listening_socket = answering_socket(patient(program));
+    {
+        Server server(patient(subject.program));
+        look_at_rest(server, subject.program);
+    }
+    {
+        Server server(patient(subject.program));
+        look_at_first_client(server, subject.nature);
+    }
+    Nature& nature = subject.nature;
+    if (nature.kind == Kind::iterative && has_event_loop(patient(subject.program))) nature.kind = Kind::event_loop;
+    const bool may_fork = nature.kind == Kind::iterative || nature.kind == Kind::unknown;
+    if (may_fork && without_life(nature) == std::nullopt && needs_process(patient(subject.program)))
+        nature.kind = Kind::forks_late;
+    return subject;
+}
+
+}  // namespace diagnose

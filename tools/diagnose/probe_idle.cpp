@@ -1,0 +1,145 @@
+// Does the server rest when its clients have left? A loop that polls, or that forks for nothing, does not.
+#include <signal.h>
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <iomanip>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "../harness/process.hpp"
+#include "../proc/process.hpp"
+#include "clients.hpp"
+#include "idle.hpp"
+#include "probes.hpp"
+
+namespace diagnose {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// One look at all processes and threads of a server.
+struct Look {
+    explicit Look(const Server& server) {
+        for (const proc::Process& one : server.alive()) {
+            pids.insert(one.pid);
+            for (const pid_t thread : proc::threads(one.pid)) {
+                const std::string count = proc::run_count(thread);
+                runs += count + ' ';
+                nanoseconds += std::strtod(count.c_str(), nullptr);
+                is_asleep = is_asleep && !proc::blocked_in(thread).empty();
+            }
+        }
+        for (const proc::Process& one : server.zombies()) pids.insert(one.pid);
+    }
+
+    std::set<pid_t> pids;  ///< zombies too
+    std::string runs;
+    double nanoseconds = 0;  ///< how long they have run
+    bool is_asleep = true;
+};
+
+}  // namespace
+
+bool Work::is_idle() const {
+    constexpr double NOTHING_TO_SPEAK_OF = 0.05;
+    return is_still || (births == 0 && share < NOTHING_TO_SPEAK_OF);
+}
+
+std::string Work::in_words() const {
+    std::ostringstream text;
+    if (births > 0) text << "it starts processes: " << births << " in a moment";
+    else text << "it uses " << std::fixed << std::setprecision(0) << 100 * share << " % of a processor";
+    return text.str();
+}
+
+Work watch(Server& server) {
+    constexpr std::chrono::milliseconds STILL(250);
+    constexpr std::chrono::milliseconds LONGEST(1500);
+    const Look first(server);
+    Look last = first;
+    std::set<pid_t> pids = first.pids;
+    const Clock::time_point begin = Clock::now();
+    Clock::time_point still_since = begin;
+    Work work;
+    server.Process::until(
+        [&] {
+            const Look now(server);
+            if (now.runs != last.runs || now.pids != last.pids || !now.is_asleep) still_since = Clock::now();
+            pids.insert(now.pids.begin(), now.pids.end());
+            last = now;
+            return work.is_still = Clock::now() - still_since >= STILL;
+        },
+        LONGEST);
+    const std::chrono::duration<double, std::nano> time = Clock::now() - begin;
+    work.births = pids.size() - first.pids.size();
+    work.share = (last.nanoseconds - first.nanoseconds) / time.count();
+    return work;
+}
+
+namespace {
+
+constexpr const char* ASLEEP = "with no client left, all of it is asleep";
+
+/// What a server does that should rest, since its client has left; nothing when it rests.
+std::optional<Finding> work_without_clients(const Subject& subject) {
+    Server server(patient(subject.program));
+    if (subject.nature.unanswered.empty() && !subject.nature.dies_of_exit) {
+        Clients clients;
+        if (connect(server, clients) && ask(server, clients.back())) stay_to_the_end(server, clients.back());
+        clients.clear();
+        server.until([&] { return server.is_quiet() || server.is_at_rest(); });
+    }
+    const Work work = watch(server);
+    if (server.has_ended()) return not_applicable("it does not live as long: " + server.death());
+    return work.is_idle() ? std::nullopt : std::optional(no("with no client left, " + work.in_words()));
+}
+
+/// Whether the exit of a client's child makes the server start another one. Where that one is gone too soon to be seen,
+/// the kernel's accounts tell of it: to those of the server are added the page faults of each child that it has reaped.
+bool forks_after_exit(const Subject& subject) {
+    Server server(patient(subject.program));
+    Clients clients;
+    const Held held = hold(server, clients);
+    if (held.place != Place::with_a_child) return false;
+    kill(server.acceptor(), SIGSTOP);
+    if (!server.until([&] { return server.is_stopped(); })) return false;
+    send_request(server, clients.front());
+    until_exit(server, held.by, clients.front());
+    const auto child = proc::process(held.by);
+    const auto before = proc::process(server.acceptor());
+    kill(server.acceptor(), SIGCONT);
+    settle(server);
+    const auto after = proc::process(server.acceptor());
+    if (!child || !before || !after || server.has_ended()) return false;
+    const std::uint64_t faults = after->faults_of_reaped - before->faults_of_reaped;
+    return server.starts_processes() || faults > child->faults + child->faults_of_reaped;
+}
+
+}  // namespace
+
+Finding idle_when_done(const Subject& subject) {
+    if (!subject.nature.short_life.empty()) return not_applicable(subject.nature.short_life);
+    if (subject.nature.kind == Kind::forks && without_exit(subject.nature) == std::nullopt &&
+        !subject.nature.dies_of_exit && forks_after_exit(subject)) {
+        return {Answer::no, "when the only child had exited, and no client was left, it started another one",
+                "an interrupted accept returns no connection, but -1 (EINTR)"};
+    }
+    if (std::optional<Finding> fault = work_without_clients(subject)) return *fault;
+    if (subject.nature.kind != Kind::event_loop && subject.nature.kind != Kind::threads) return yes(ASLEEP);
+    const Program limited = with_few_descriptors(subject.program);
+    Server full(limited);
+    Clients clients;
+    crowd(full, clients, *limited.max_descriptors + 8);
+    const Work work = watch(full);
+    if (full.has_ended() || work.is_idle()) return yes(ASLEEP);
+    return {Answer::no, "with as many clients as it has descriptors for, " + work.in_words(),
+            "a listening socket stays readable as long as accept fails (EMFILE)"};
+}
+
+}  // namespace diagnose
