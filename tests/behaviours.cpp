@@ -80,6 +80,31 @@ TEST_CASE("a server whose second listening socket answers is tried there") {
     CHECK(find(behaviour("answers"), subject) == yes);
 }
 
+TEST_CASE("learn: knows how a server serves its clients") {
+    const auto kind_of = [](const Program& program) { return std::string(in_words(learn(program).nature.kind)); };
+    CHECK(kind_of(built("step_a")) == in_words(Kind::iterative));
+    CHECK(kind_of(built("step_g")) == in_words(Kind::forks));
+    CHECK(kind_of({{"python3", "tests/fixtures/event_loop.py"}}) == in_words(Kind::event_loop));
+    CHECK(kind_of({{"python3", "tests/fixtures/threads.py"}}) == in_words(Kind::threads));
+    CHECK(kind_of(fixture("preforking")) == in_words(Kind::workers));
+    CHECK(kind_of({{"python3", "tests/fixtures/misfit.py", "has a socket for each worker"}}) ==
+          in_words(Kind::workers));
+}
+
+TEST_CASE("a server that does not speak HTTP: no answer, but all other rows are decided") {
+    const Subject echo = learn({{"python3", "tests/fixtures/misfit.py", "echoes"}});
+    CHECK(find(behaviour("answers"), echo) == no);
+    CHECK(find(behaviour("closes"), echo) == yes);
+    CHECK(find(behaviour("flat descriptors"), echo) == yes);
+    CHECK(find(behaviour("slow request"), echo) == yes);
+}
+
+TEST_CASE("drops silent clients: does not apply to a server that speaks first") {
+    const Subject greeting = learn({{"python3", "tests/fixtures/misfit.py", "greets"}});
+    CHECK(greeting.nature.speaks_first);
+    CHECK(find(behaviour("drops silent clients"), greeting) == not_applicable);
+}
+
 TEST_CASE("likeness: no two steps have the same column") {
     for (const char step : STEPS) {
         const Likeness like = likeness(words_of(step));

@@ -5,7 +5,7 @@ $(BUILD)/tests_support.cpp: tests/support.cpp
 $(BUILD)/tests_steps.cpp: $(wildcard tests/step_[a-g].cpp) tests/impolite.cpp tests/promises.cpp tests/client3.cpp
 $(BUILD)/tests_step_h.cpp: $(wildcard tests/step_h*.cpp)
 $(BUILD)/tests_parts.cpp: tests/http.cpp tests/cgi.cpp tests/socket.cpp
-$(BUILD)/tests_tools.cpp: tests/proc.cpp tests/behaviours.cpp tests/diagnose.cpp tests/exercises.cpp
+$(BUILD)/tests_tools.cpp: tests/proc.cpp tests/behaviours.cpp tests/diagnose.cpp tests/real_servers.cpp tests/exercises.cpp
 $(BUILD)/tests_harness.cpp: tests/harness.cpp
 $(BUILD)/tests_xray.cpp: tests/xray.cpp tests/recordings.cpp tests/json.cpp
 $(BUILD)/tests_heavy.cpp: $(wildcard tests/heavy/*.cpp)

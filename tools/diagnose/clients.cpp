@@ -169,14 +169,10 @@ namespace {
 
 /// In words: the process or thread that serves a client, where no child does.
 std::string server_in_words(Server& server, Clients& clients, const Held& held) {
-    const std::vector<pid_t> threads = proc::threads(held.by);
-    const auto waits = [](pid_t thread) { return harness::waits_for_bytes(thread); };
     if (held.by != server.acceptor()) {
         return "no child for a client: pid " + to_string(held.by) + " was there before it, a pre-forked worker";
     }
-    if (threads.size() > 1 && std::any_of(threads.begin() + 1, threads.end(), waits)) {
-        return "no child for a client, but a thread";
-    }
+    if (server.has_serving_thread(held.by)) return "no child for a client, but a thread";
     const std::vector<proc::Process> children = server.children();
     if (!children.empty()) {
         return "no child for a client: pid " + to_string(held.by) + " serves it itself, although it has started pid " +

@@ -16,19 +16,13 @@
 namespace diagnose {
 namespace {
 
-/// Whether threads of the process wait for what clients send, and the first one is not among them.
-bool has_serving_threads(pid_t pid) {
-    const std::vector<pid_t> threads = proc::threads(pid);
-    return threads.size() > 1 && std::any_of(threads.begin() + 1, threads.end(), harness::waits_for_bytes);
-}
-
 /// Where a silent client is held tells the kind; but that it may fork later, or be an event loop.
 Kind kind_of(Server& server, const Held& held) {
     if (held.place == Place::with_a_child) return Kind::forks;
     if (held.place != Place::with_the_server) return Kind::unknown;
     if (held.by != server.acceptor()) return Kind::workers;
     if (!server.workers().empty()) return Kind::workers;  // the parent accepts as well
-    if (has_serving_threads(held.by)) return Kind::threads;
+    if (server.has_serving_thread(held.by)) return Kind::threads;
     return Kind::iterative;
 }
 

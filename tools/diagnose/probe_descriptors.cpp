@@ -70,6 +70,7 @@ Finding survives_crowd(const Program& limited, const std::string& allowed) {
                 "a listening socket stays readable as long as accept fails (EMFILE)"};
     }
     clients.clear();
+    settle(server);
     Clients next;
     if (connect(server, next) && ask(server, next.back())) return yes(evidence);
     return server.has_ended() ? no(evidence + ": " + server.death())

@@ -132,7 +132,10 @@ bool Client::has_ended() const {
            0;
 }
 
-void Client::half_close() const { net::check("shutdown", shutdown(socket_.fileno(), SHUT_WR)); }
+void Client::half_close() const {
+    const int result = shutdown(socket_.fileno(), SHUT_WR);
+    if (result == -1 && errno != ENOTCONN) net::check("shutdown", result);  // or the server has reset it
+}
 
 void Client::reset() noexcept {
     const linger at_once = {1, 0};

@@ -130,6 +130,7 @@ Server::Server(const Program& program)
         throw NotListening(line + " does not listen: it " + fate() + "\nstdout: " + last_lines(out()) +
                            "\nstderr: " + last_lines(err()));
     }
+    for (const pid_t thread : proc::threads(acceptor_)) first_threads_.insert(thread);
 }
 
 bool Server::may_be_starting() {
@@ -370,6 +371,14 @@ bool Server::is_at_rest() const {
         return harness::is_asleep(one.pid) && !will_wake;
     };
     return std::all_of(all.begin(), all.end(), rests) && has_noticed_exits() && is_ready() && is_asleep();
+}
+
+bool Server::has_serving_thread(pid_t pid) const {
+    const std::vector<pid_t> threads = proc::threads(pid);
+    return std::any_of(threads.begin(), threads.end(), [&](pid_t thread) {
+        if (thread == pid || !waits_for_bytes(thread)) return false;
+        return !first_threads_.contains(thread) || !is_wait_for_events(proc::blocked_in(thread));
+    });
 }
 
 std::vector<pid_t> Server::holders_of(const Client& client) const {

@@ -105,6 +105,8 @@ public:
     bool is_at_rest() const;
 
     Place place_of(const Client& client) const;
+    /// Whether a thread serves a client: one that was started for it, or waits in recv(2) beside the first one.
+    bool has_serving_thread(pid_t pid) const;
     /// The processes that hold the server's end of the connection, its children first.
     std::vector<pid_t> holders_of(const Client& client) const;
 
@@ -129,6 +131,7 @@ private:
     std::size_t ports_ = 0;
     std::set<std::uint64_t> listening_inodes_;  // one; more where several sockets share the port (SO_REUSEPORT)
     std::set<pid_t> first_;  // the processes that were there before the first client
+    std::set<pid_t> first_threads_;  // of the acceptor, before the first client
     bool is_restless_ = false;  // the last wait was given up since it runs all the time
     bool is_forking_ = false;  // or since it starts processes all the time
     std::optional<std::chrono::nanoseconds> work_at_rest_;  // of the processor's time, when it last waited

@@ -1,0 +1,72 @@
+// diagnose on servers from packages, where they are installed: their kinds, and what was established of each by looking
+// at it with ss(8), ps(1) and strace(1).
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "support.hpp"
+
+namespace {
+
+/// A port that was free a moment ago, for a server that cannot be told to take any.
+std::string free_port() { return std::to_string(Server(built("step_a")).port()); }
+
+bool is_installed(const std::string& command) {
+    return Ended(Program{{"sh", "-c", "command -v \"$0\"", command}}).fate == "exited with 0";
+}
+
+/// Checks the kind of the server, and these rows. `options`: what follows the command; PORT stands for the port.
+void check_server(const std::string& command, const std::vector<std::string>& options, Kind kind,
+                  const std::map<std::string, Answer>& rows) {
+    if (!is_installed(command)) {
+        MESSAGE("not tried: " << command << " is not installed (make deps_bench)");
+        return;
+    }
+    const std::string port = free_port();
+    Program server = foreign({command});
+    for (std::string option : options) {
+        if (const std::size_t at = option.find("PORT"); at != std::string::npos) option.replace(at, 4, port);
+        server.command.push_back(option);
+    }
+    server.port = static_cast<std::uint16_t>(std::stoi(port));
+    server.path = "/README.md";
+    const Subject subject = learn(server);
+    CHECK(in_words(subject.nature.kind) == std::string(in_words(kind)));
+    CHECK(subject.nature.unanswered == "");
+    for (const auto& [name, answer] : rows) {
+        CAPTURE(name);
+        CHECK(find(behaviour(name), subject) == answer);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("diagnose: busybox httpd forks, and survives a failed fork") {
+    check_server("busybox", {"httpd", "-f", "-p", "127.0.0.1:PORT", "-h", "."}, Kind::forks,
+                 {{"answers", yes}, {"sheds load", yes}, {"reaps many", yes}, {"child exits", yes}});
+}
+
+TEST_CASE("diagnose: mini_httpd forks, and exits when fork fails") {
+    check_server("mini_httpd", {"-D", "-p", "PORT", "-h", "127.0.0.1", "-d", "."}, Kind::forks,
+                 {{"answers", yes}, {"sheds load", no}, {"reaps many", yes}, {"child exits", yes}});
+}
+
+TEST_CASE("diagnose: http.server has threads, and spins without descriptors") {
+    check_server("/usr/bin/python3", {"-m", "http.server", "PORT", "--bind", "127.0.0.1"}, Kind::threads,
+                 {{"answers", yes}, {"descriptor limit", no}, {"closes", yes}, {"reaps one", not_applicable}});
+}
+
+TEST_CASE("diagnose: gunicorn forks ahead, replaces its workers, and stops gracefully") {
+    check_server("gunicorn", {"-w", "2", "-b", "127.0.0.1:PORT", "--chdir", "tests/fixtures", "wsgi_hello:app"},
+                 Kind::workers,
+                 {{"concurrent", yes}, {"reaps many", yes}, {"process limit", yes}, {"stops gracefully", yes}});
+}
+
+TEST_CASE("diagnose: uWSGI forks ahead, and SIGTERM costs a client its answer") {
+    check_server("uwsgi_python3",
+                 {"--master", "--processes", "2", "--http-socket", "127.0.0.1:PORT", "--chdir", "tests/fixtures",
+                  "--wsgi-file", "wsgi_hello.py", "--callable", "app"},
+                 Kind::workers, {{"concurrent", yes}, {"reaps many", yes}, {"stops gracefully", no}});
+}
