@@ -14,6 +14,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import steps
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "tests" / "reported"
 BUILD = ROOT / (os.environ.get("BUILD") or "build") / "reported"
@@ -38,7 +40,7 @@ def built(source, is_mended):
 
 def rows_of(server, options):
     """What diagnose says: a dictionary of the rows by their names."""
-    said = subprocess.run(["./diagnose", "--json", *options, server], cwd=ROOT, capture_output=True, text=True)
+    said = subprocess.run([f"{steps.RUN}diagnose", "--json", *options, server], cwd=ROOT, capture_output=True, text=True)
     try:
         return {row["name"]: row for row in json.loads(said.stdout)["behaviours"]}
     except (json.JSONDecodeError, KeyError):

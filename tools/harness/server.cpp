@@ -45,7 +45,7 @@ constexpr std::size_t MOST_CHILDREN = 64;
 constexpr int MOST_BIRTHS = 6;
 
 /// How long a server that never rests is waited for.
-constexpr std::chrono::milliseconds RESTLESS_PATIENCE = std::chrono::seconds(3);
+constexpr std::chrono::milliseconds RESTLESS_PATIENCE = std::chrono::seconds(6);
 
 /// Whether a client can come from 127.0.0.1.
 bool is_reachable(const proc::ListeningSocket& socket) {

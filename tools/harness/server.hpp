@@ -60,7 +60,7 @@ public:
 
     /// Waits until `condition` holds, or it is certain that it never will: the server has ended, or all of it has been
     /// asleep in the same calls for 5 seconds, or it has run for a second of the processor's time and was never seen
-    /// asleep, or a foreign one starts processes without end. For a server that never rests: until 3 seconds are over.
+    /// asleep, or a foreign one starts processes without end. For a server that never rests: until 6 seconds are over.
     /// Whether it holds.
     bool until(const std::function<bool()>& condition);
     using Process::until;
