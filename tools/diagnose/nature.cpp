@@ -138,7 +138,7 @@ const char* in_words(Kind kind) {
     return "a server of an unknown kind";
 }
 
-Subject learn(Program program) {
+Subject learn(const Program& program) {
     Subject subject = {program, {}};
     subject.program.listening_socket = answering_socket(patient(program));
     {

@@ -42,6 +42,6 @@ struct Subject {
 
 /// Starts the program a few times, and looks. Sets which of its listening sockets is used, and whether it is restless
 /// (program.hpp). Throws what Server throws.
-Subject learn(Program program);
+Subject learn(const Program& program);
 
 }  // namespace diagnose
