@@ -51,7 +51,7 @@ $(BUILD)/xray_main.cpp: tools/xray/main.cpp tools/xray/screen.cpp
 $(BUILD)/step_h.cpp: $(filter-out %/webserver3h.cpp,$(wildcard step_h_wsgi/*.cpp))
 $(BUILD)/webserver3h.cpp: step_h_wsgi/webserver3h.cpp
 FOLDERS := proc harness diagnose diagnose_main xray xray_main step_h webserver3h
-include tests/rules.mk tools/bench/rules.mk exercises/rules.mk
+include tests/rules.mk tools/bench/rules.mk tools/replay/rules.mk exercises/rules.mk
 
 $(patsubst %,$(BUILD)/%.cpp,$(FOLDERS)): always
 	@mkdir -p $(@D)
@@ -68,8 +68,8 @@ xray:  ## see a running server from the inside: ./xray 8888
 $(BIN)xray: $(call objects,xray_main xray proc)
 	$(LINK) -lncursesw
 ifdef SANITIZE
-.PHONY: $(PROGRAMS) xray
-$(PROGRAMS) xray: %: $(BIN)%
+.PHONY: $(PROGRAMS) xray replay
+$(PROGRAMS) xray replay: %: $(BIN)%
 endif
 
 # Another compiler, or other flags: everything is built again.
@@ -107,7 +107,7 @@ diff_ab diff_bc diff_cd diff_de diff_ef diff_fg: diff_%:  ## the lesson between 
 	  awk 'substr($$0, 87, 5) ~ /[|<>]/ { $$0 = "\033[1;33m" $$0 "\033[0m" } { print }'; fi; true
 
 clean:  ## remove everything that was built
-	rm -rf build $(STEPS) client3 diagnose xray
+	rm -rf build $(STEPS) client3 diagnose xray replay replays
 help:  ## show this
 	@awk -F ':.*## *' '/^[a-z_0-9 ]+:.*##/ { count = split($$1, name, " "); printf "make %-14s %s\n", name[count], $$2 }' \
 	  $(MAKEFILE_LIST)

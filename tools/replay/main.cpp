@@ -1,0 +1,119 @@
+// ./replay: records a server call by call, and writes a page for the browser that plays it forward and back.
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "../proc/errors.hpp"
+#include "page.hpp"
+#include "recorder.hpp"
+
+namespace {
+
+using namespace replay;
+
+constexpr const char* USAGE = "usage: replay [--json] [-o FILE] SERVER [ARGUMENT…] [-- CLIENT [ARGUMENT…]]";
+constexpr const char* HELP = R"(
+Starts a server and its clients under ptrace(2), lets one process go on at a time, and writes down each system call,
+signal, fork and end, with its line in the source and with what the kernel says at that moment. The page that it writes
+plays that forward and back: open it in a browser.
+
+  ./replay ./step_e                              the step's own clients
+  ./replay ./my_server -- ./client3 --max-clients 3
+                                                 any server, any client (it finds the port in PORT)
+  ./replay python3 server.py                     no client: what a browser or curl does, until Ctrl-C
+
+  -o FILE   where to write the page (default: replays/SERVER.html)
+  --json    write the recording alone, as JSON
+  --help    print this
+)";
+
+struct Options {
+    Plan plan;
+    std::string output;
+    bool is_json = false;
+    bool is_help = false;
+};
+
+volatile std::sig_atomic_t was_interrupted = 0;
+
+Options parse_options(int argc, char* argv[]) {
+    Options options;
+    int at = 1;
+    for (; at < argc && argv[at][0] == '-'; ++at) {
+        const std::string one = argv[at];
+        if (one == "--json") options.is_json = true;
+        else if (one == "--help" || one == "-h") options.is_help = true;
+        else if (one == "-o" && at + 1 < argc) options.output = argv[++at];
+        else throw std::invalid_argument(USAGE);
+    }
+    std::vector<std::string>* command = &options.plan.server;
+    for (; at < argc; ++at) {
+        if (std::string(argv[at]) == "--" && command == &options.plan.server) command = &options.plan.client;
+        else command->push_back(argv[at]);
+    }
+    const bool lacks_client = command == &options.plan.client && command->empty();
+    if (!options.is_help && (options.plan.server.empty() || lacks_client)) throw std::invalid_argument(USAGE);
+    return options;
+}
+
+/// The letter of the article's step that the command starts; 0: it starts something else.
+char step_of(const Plan& plan) {
+    if (plan.server.size() != 1 || !plan.client.empty()) return 0;
+    const std::string name = std::filesystem::path(plan.server[0]).filename().string();
+    return name.size() == 6 && name.starts_with("step_") && name[5] >= 'a' && name[5] <= 'g' ? name[5] : char{0};
+}
+
+int run(int argc, char* argv[]) {
+    Options options = parse_options(argc, argv);
+    if (options.is_help) {
+        std::cout << USAGE << '\n' << HELP << std::flush;
+        return 0;
+    }
+    proc::require_proc();
+    prctl(PR_SET_CHILD_SUBREAPER, 1);  // a process whose parent ends becomes ours, to be ended with the rest
+    struct sigaction action = {};
+    action.sa_handler = [](int) { was_interrupted = 1; };
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+
+    options.plan.step = step_of(options.plan);
+    const std::string name = std::filesystem::path(options.plan.server.back()).stem().string();
+    Recorder recorder(options.plan);
+    recorder.record([] { return was_interrupted != 0; });
+    if (options.output.empty()) options.output = "replays/" + name + (options.is_json ? ".json" : ".html");
+    const std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
+    if (!folder.empty()) std::filesystem::create_directories(folder);
+    std::ofstream file(options.output);
+    file << (options.is_json ? recorder.recording().dump(1) + '\n' : page({recorder.recording()}));
+    if (!file.flush()) throw std::runtime_error("cannot write " + options.output);
+
+    std::cout << "recorded " << recorder.steps() << " steps of " << options.plan.server[0] << " and "
+              << recorder.clients() << (recorder.clients() == 1 ? " client" : " clients") << "; open " << options.output
+              << std::endl;
+    if (recorder.is_full()) std::cerr << "replay: stopped after " << recorder.steps() << " steps, which are the most\n";
+    if (!recorder.has_lines()) {
+        std::cerr
+            << "replay: no debug information about the program's own files (compile with -g): calls without lines\n";
+    }
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char* argv[]) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::cerr << "replay: " << error.what() << '\n';
+        return dynamic_cast<const std::invalid_argument*>(&error) ? 2 : 1;
+    }
+}

@@ -1,0 +1,107 @@
+#include "source.hpp"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+#include <sys/types.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace replay {
+namespace {
+
+char* no_path = nullptr;
+const Dwfl_Callbacks CALLBACKS = {dwfl_linux_proc_find_elf, dwfl_standard_find_debuginfo, nullptr, &no_path};
+
+struct Walk {
+    Dwfl* session;
+    std::vector<std::pair<std::string, int>> lines;
+};
+
+void add(Walk& walk, const char* file, int line) {
+    if (file && line > 0) walk.lines.emplace_back(file, line);
+}
+
+/// The lines on which the functions were called that were inlined at `address`: the call of the innermost first.
+void add_inlined(Walk& walk, Dwfl_Module* module, Dwarf_Addr address) {
+    Dwarf_Addr bias = 0;
+    Dwarf_Die* const unit = dwfl_module_addrdie(module, address, &bias);
+    if (!unit) return;
+    Dwarf_Die* scopes = nullptr;
+    const int count = dwarf_getscopes(unit, address - bias, &scopes);
+    const std::unique_ptr<Dwarf_Die, decltype(&std::free)> owner(scopes, std::free);
+    Dwarf_Files* files = nullptr;
+    if (count <= 0 || dwarf_getsrcfiles(unit, &files, nullptr) != 0) return;
+    for (int i = 0; i < count; ++i) {
+        if (dwarf_tag(&scopes[i]) != DW_TAG_inlined_subroutine) continue;
+        Dwarf_Attribute attribute;
+        Dwarf_Word file = 0, line = 0;
+        if (dwarf_formudata(dwarf_attr(&scopes[i], DW_AT_call_file, &attribute), &file) == 0 &&
+            dwarf_formudata(dwarf_attr(&scopes[i], DW_AT_call_line, &attribute), &line) == 0) {
+            add(walk, dwarf_filesrc(files, file, nullptr, nullptr), static_cast<int>(line));
+        }
+    }
+}
+
+int visit(Dwfl_Frame* frame, void* argument) {
+    Walk& walk = *static_cast<Walk*>(argument);
+    Dwarf_Addr address = 0;
+    bool is_activation = false;  // the address is that of the next instruction to run, not one after a call
+    if (!dwfl_frame_pc(frame, &address, &is_activation)) return DWARF_CB_ABORT;
+    if (!is_activation) --address;
+    Dwfl_Module* const module = dwfl_addrmodule(walk.session, address);
+    if (!module) return DWARF_CB_OK;
+    if (Dwfl_Line* const found = dwfl_module_getsrc(module, address)) {
+        int line = 0;
+        const char* const file = dwfl_lineinfo(found, nullptr, &line, nullptr, nullptr, nullptr);
+        add(walk, file, line);
+    }
+    add_inlined(walk, module, address);
+    return walk.lines.size() < 200 ? DWARF_CB_OK : DWARF_CB_ABORT;
+}
+
+}  // namespace
+
+struct Sources::Session {
+    explicit Session(pid_t process) : dwfl(dwfl_begin(&CALLBACKS)) {
+        dwfl_linux_proc_report(dwfl, process);
+        dwfl_report_end(dwfl, nullptr, nullptr);
+        dwfl_linux_proc_attach(dwfl, process, true);
+    }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    ~Session() { dwfl_end(dwfl); }
+    Dwfl* dwfl;
+};
+
+Sources::Sources() : folder_(std::filesystem::current_path().string() + '/') {}
+Sources::~Sources() = default;
+
+void Sources::forget(pid_t process) { sessions_.erase(process); }
+
+std::vector<Place> Sources::places(pid_t process, pid_t thread) {
+    std::unique_ptr<Session>& session = sessions_[process];
+    if (!session) session = std::make_unique<Session>(process);
+    Walk walk = {session->dwfl, {}};
+    dwfl_getthread_frames(session->dwfl, thread, visit, &walk);
+    std::vector<Place> own;
+    for (const auto& [file, line] : walk.lines) {
+        const std::string path = std::filesystem::path(file).lexically_normal().string();
+        const bool is_below = path.starts_with(folder_);
+        const bool is_relative = !path.empty() && path[0] != '/';
+        if (!is_below && !is_relative) continue;
+        Place place = {is_below ? path.substr(folder_.size()) : path, line};
+        if (!std::filesystem::exists(place.file)) continue;
+        if (own.empty() || own.back() != place) own.push_back(std::move(place));
+    }
+    return own;
+}
+
+}  // namespace replay

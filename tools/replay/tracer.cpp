@@ -1,0 +1,230 @@
+#include "tracer.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "../proc/process.hpp"
+
+namespace replay {
+namespace {
+
+constexpr int OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+                        PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
+
+/// After which a process that computes, and neither calls nor ends, is left to itself.
+constexpr std::chrono::seconds PATIENCE{2};
+
+/// What the new process does: waits until it is followed, and becomes the program. Tells `failure` why when it cannot.
+[[noreturn]] void become(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment,
+                         int output, int go, int failure) {
+    char byte = 0;
+    if (read(go, &byte, 1) != 1) _exit(127);  // the recorder has ended
+    setpgid(0, 0);  // the terminal's Ctrl-C is for the recorder
+    const int input = open("/dev/null", O_RDONLY);
+    dup2(input, STDIN_FILENO);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    if (input > STDERR_FILENO) close(input);
+    for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
+    std::vector<char*> arguments;
+    for (const std::string& one : command) arguments.push_back(const_cast<char*>(one.c_str()));
+    arguments.push_back(nullptr);
+    execvp(arguments[0], arguments.data());
+    const int error = errno;
+    if (write(failure, &error, sizeof error) == -1) _exit(126);
+    _exit(127);
+}
+
+std::string why_not_followed(int error) {
+    std::string text =
+        "ptrace: " + std::string(std::strerror(error)) + ": this system does not let one process follow ";
+    text += "another. In a container: --cap-add=SYS_PTRACE, or a seccomp profile that allows ptrace; with Yama: ";
+    return text + "sysctl kernel.yama.ptrace_scope=1";
+}
+
+}  // namespace
+
+Tracer::~Tracer() {
+    for (auto& [pid, tracee] : tracees_) {
+        if (!tracee.has_ended()) kill(pid, SIGKILL);
+    }
+    for (auto& [pid, tracee] : tracees_) {
+        if (tracee.has_ended()) continue;
+        int status = 0;
+        while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) ptrace(PTRACE_CONT, pid, nullptr, nullptr);
+    }
+    // What they have left to us, who are a subreaper (prctl(2)): zombies of parents that did not wait.
+    while (waitpid(-1, nullptr, __WALL) > 0) {
+    }
+}
+
+Tracee& Tracer::start(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment,
+                      int output, bool is_client) {
+    int go[2], failure[2];
+    if (pipe2(go, O_CLOEXEC) == -1 || pipe2(failure, O_CLOEXEC) == -1) throw std::runtime_error("pipe2: no descriptor");
+    const pid_t pid = fork();
+    if (pid == 0) become(command, environment, output, go[0], failure[1]);
+    close(go[0]);
+    close(failure[1]);
+    const bool is_followed = ptrace(PTRACE_SEIZE, pid, nullptr, OPTIONS) == 0;
+    const int error = errno;
+    if (is_followed && write(go[1], "", 1) == -1) throw std::runtime_error("write: the child is gone");
+    close(go[1]);
+    if (!is_followed) {
+        close(failure[0]);
+        waitpid(pid, nullptr, 0);
+        throw std::runtime_error(why_not_followed(error));
+    }
+    Tracee& tracee = add(pid);
+    tracee.is_client = is_client;
+    while (!tracee.has_ended() && tracee.stop != Stop::exec) {
+        wait_for_stop(1000);
+        if (tracee.is_stopped() && tracee.stop != Stop::exec) resume(tracee);
+    }
+    int reason = 0;
+    const bool has_failed = read(failure[0], &reason, sizeof reason) == sizeof reason;
+    close(failure[0]);
+    if (has_failed) throw std::runtime_error("cannot start " + command[0] + ": " + std::strerror(reason));
+    return tracee;
+}
+
+Tracee& Tracer::add(pid_t pid) {
+    Tracee& tracee = tracees_[pid];
+    tracee.pid = tracee.process = pid;
+    tracee.number = by_number_.size();
+    by_number_[tracee.number] = &tracee;
+    return tracee;
+}
+
+Tracee* Tracer::find(pid_t pid) {
+    const auto found = tracees_.find(pid);
+    return found == tracees_.end() ? nullptr : &found->second;
+}
+
+void Tracer::resume(Tracee& tracee) {
+    const bool delivers = tracee.stop == Stop::signal;
+    const auto request = tracee.stop == Stop::group_stop ? PTRACE_LISTEN : PTRACE_SYSCALL;
+    const int signal = delivers ? tracee.signal : 0;
+    if (tracee.stop != Stop::group_stop) tracee.stop = Stop::none;  // it stays in a group stop until SIGCONT
+    tracee.is_news = false;
+    ptrace(request, tracee.pid, nullptr, signal);  // an error: it was killed meanwhile, which waitpid tells
+}
+
+/// Takes all that waitpid has to tell. Returns whether there was anything.
+bool Tracer::collect() {
+    bool has_any = false;
+    int status = 0;
+    for (pid_t pid; (pid = waitpid(-1, &status, __WALL | WNOHANG)) > 0;) {
+        has_any = true;
+        if (Tracee* const tracee = find(pid)) note(*tracee, status);
+        else if (WIFSTOPPED(status)) early_[pid] = status;
+    }
+    return has_any;
+}
+
+void Tracer::note(Tracee& tracee, int status) {
+    tracee.is_news = true;
+    if (!WIFSTOPPED(status)) {
+        tracee.status = status;
+        tracee.stop = Stop::none;
+        return;
+    }
+    const int event = status >> 16;
+    if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
+        __ptrace_syscall_info info = {};
+        ptrace(static_cast<__ptrace_request>(PTRACE_GET_SYSCALL_INFO), tracee.pid, sizeof info, &info);
+        tracee.stop = info.op == PTRACE_SYSCALL_INFO_ENTRY ? Stop::call_entry : Stop::call_exit;
+        tracee.is_in_call = tracee.stop == Stop::call_entry;
+        if (tracee.is_in_call) {
+            tracee.call = {};
+            tracee.call.number = static_cast<long>(info.entry.nr);
+            std::copy(std::begin(info.entry.args), std::end(info.entry.args), tracee.call.arguments);
+        } else {
+            tracee.call.result = info.exit.rval;
+            tracee.call.is_error = info.exit.is_error != 0;
+        }
+    } else if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
+        unsigned long child = 0;
+        ptrace(PTRACE_GETEVENTMSG, tracee.pid, nullptr, &child);
+        tracee.stop = Stop::fork;
+        tracee.child = static_cast<pid_t>(child);
+        Tracee& born = add(tracee.child);
+        born.is_client = tracee.is_client;
+        // The kernel lists a thread below its process, a child nowhere there.
+        const std::vector<pid_t> threads = proc::threads(tracee.process);
+        tracee.is_thread = std::find(threads.begin(), threads.end(), tracee.child) != threads.end();
+        born.parent = tracee.process;
+        if (tracee.is_thread) born.process = tracee.process;
+        if (const auto early = early_.find(born.pid); early != early_.end()) {
+            note(born, early->second);
+            early_.erase(early);
+        }
+    } else if (event == PTRACE_EVENT_EXEC) {
+        tracee.stop = Stop::exec;
+    } else if (event == PTRACE_EVENT_STOP) {
+        const int signal = WSTOPSIG(status);
+        tracee.stop = signal == SIGTRAP ? Stop::other : Stop::group_stop;
+    } else {
+        tracee.stop = Stop::signal;
+        tracee.signal = WSTOPSIG(status);
+    }
+}
+
+void Tracer::settle() {
+    const auto is_calm = [&] {
+        return std::all_of(tracees_.begin(), tracees_.end(), [](const auto& one) {
+            if (one.second.is_stopped() || one.second.has_ended()) return true;
+            const std::optional<proc::Process> now = proc::process(one.first);
+            return now && (now->state == 'S' || now->state == 'T');
+        });
+    };
+    // Two calm looks with a pause between them: a packet on the loopback interface is on its way for microseconds.
+    const auto deadline = std::chrono::steady_clock::now() + PATIENCE;
+    for (int calm = 0; calm < 2 && std::chrono::steady_clock::now() < deadline;) {
+        if (collect() || !is_calm()) {
+            calm = 0;
+            std::this_thread::sleep_for(std::chrono::microseconds(50));
+            continue;
+        }
+        if (++calm < 2) std::this_thread::sleep_for(std::chrono::microseconds(300));
+    }
+}
+
+bool Tracer::wait_for_stop(int milliseconds) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+    while (!collect()) {
+        if (std::chrono::steady_clock::now() > deadline) return false;
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+    return true;
+}
+
+std::string Tracer::memory(pid_t pid, std::uint64_t address, std::size_t size) {
+    std::string bytes(size, '\0');
+    iovec here = {bytes.data(), size};
+    iovec there = {reinterpret_cast<void*>(address), size};
+    const ssize_t count = process_vm_readv(pid, &here, 1, &there, 1, 0);
+    bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+    return bytes;
+}
+
+}  // namespace replay
