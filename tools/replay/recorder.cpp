@@ -344,9 +344,25 @@ void Recorder::note_ends() {
         Json step = step_of(*tracee, "exit");
         if (WIFEXITED(*tracee->status)) step["status"] = WEXITSTATUS(*tracee->status);
         else step["killed"] = WTERMSIG(*tracee->status);
-        // What its parent's kernel side does about it happens now: a parent that is woken stops.
         tracer_.settle();
+        hide_restarts();
         add_step(std::move(step));
+    }
+}
+
+/// A parent that does nothing about SIGCHLD does not get it. To follow it makes the kernel send the signal all the
+/// same, which ends its call for a moment: that is let pass before anybody looks.
+void Recorder::hide_restarts() {
+    for (const auto& [number, tracee] : tracer_.all()) {
+        const auto is_restarted = [&, one = tracee] { return one->stop == Stop::call_exit && is_restart(one->call); };
+        if (!is_restarted()) continue;
+        if (proc::signal_state(tracee->process, SIGCHLD).disposition == proc::Disposition::handled) continue;
+        for (int stops = 0; stops < 4 && (is_restarted() || tracee->stop == Stop::signal || tracee->is_in_call);
+             ++stops) {
+            if (!tracee->is_stopped()) break;  // it is blocked again
+            tracer_.resume(*tracee);
+            tracer_.settle();
+        }
     }
 }
 

@@ -72,6 +72,7 @@ private:
     void enter_call(Tracee& tracee);
     void note_blocked(Tracee& tracee);
     void note_ends();
+    void hide_restarts();
 
     void connect();
     void ask(std::size_t client);

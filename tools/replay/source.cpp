@@ -34,8 +34,14 @@ void add_inlined(Walk& walk, Dwfl_Module* module, Dwarf_Addr address) {
     Dwarf_Addr bias = 0;
     Dwarf_Die* const unit = dwfl_module_addrdie(module, address, &bias);
     if (!unit) return;
+    // dwarf_getscopes leaves an inlined function for the scopes of its definition: the scopes of the innermost entry
+    // are those in which it was inlined.
+    Dwarf_Die* innermost = nullptr;
+    const int depth = dwarf_getscopes(unit, address - bias, &innermost);
+    const std::unique_ptr<Dwarf_Die, decltype(&std::free)> innermost_owner(innermost, std::free);
+    if (depth <= 0) return;
     Dwarf_Die* scopes = nullptr;
-    const int count = dwarf_getscopes(unit, address - bias, &scopes);
+    const int count = dwarf_getscopes_die(innermost, &scopes);
     const std::unique_ptr<Dwarf_Die, decltype(&std::free)> owner(scopes, std::free);
     Dwarf_Files* files = nullptr;
     if (count <= 0 || dwarf_getsrcfiles(unit, &files, nullptr) != 0) return;
