@@ -7,7 +7,7 @@ $(BUILD)/tests_step_h.cpp: $(wildcard tests/step_h*.cpp)
 $(BUILD)/tests_parts.cpp: tests/http.cpp tests/cgi.cpp tests/socket.cpp
 $(BUILD)/tests_tools.cpp: tests/proc.cpp tests/behaviours.cpp tests/diagnose.cpp tests/real_servers.cpp tests/exercises.cpp
 $(BUILD)/tests_harness.cpp: tests/harness.cpp
-$(BUILD)/tests_xray.cpp: tests/xray.cpp tests/recordings.cpp tests/json.cpp
+$(BUILD)/tests_xray.cpp: tests/xray.cpp tests/replay.cpp tests/recordings.cpp tests/json.cpp
 $(BUILD)/tests_heavy.cpp: $(wildcard tests/heavy/*.cpp)
 TESTS := tests_main tests_support tests_steps tests_step_h tests_parts tests_tools tests_harness tests_xray
 FOLDERS += $(TESTS) tests_heavy
@@ -42,7 +42,7 @@ deps_wsgi:  ## install the frameworks that step_h is tested with
 deps_machines: ## install the compilers that tests/other_machines needs
 
 .PHONY: test test_heavy test_docs mutants reported matrix soak fuzz recordings format lint
-TESTED := $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS) diagnose xray)
+TESTED := $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS) diagnose xray replay)
 test: $(BUILD)/run_tests $(TESTED)  ## build and run the tests (SANITIZE=1: sanitized)
 	@sh tests/run.sh $(BUILD)/run_tests
 test_heavy: $(BUILD)/run_heavy_tests $(addprefix $(BIN),step_c step_h xray)  ## 1000 clients, big bodies, frameworks

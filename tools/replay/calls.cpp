@@ -169,6 +169,9 @@ std::optional<ShownCall> shown_call(const Tracee& tracee) {
         if (letters[i] == 'D') shown.descriptor = static_cast<int>(tracee.call.arguments[i]);
         shown.arguments += (i == 0 ? "" : ", ") + argument(tracee, letters[i], i);
     }
+    const bool is_local = (shown.name == "socket" && shown.arguments.find("AF_INET") == std::string::npos) ||
+                          (shown.name == "connect" && shown.arguments.find(':') == std::string::npos);
+    if (is_local) return std::nullopt;  // no TCP
     if (shown.name == "sigaction" && (tracee.call.arguments[0] != SIGCHLD || tracee.call.arguments[1] == 0))
         return std::nullopt;
     return shown;

@@ -11,6 +11,7 @@
 #include <iostream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../proc/errors.hpp"
@@ -21,7 +22,8 @@ namespace {
 
 using namespace replay;
 
-constexpr const char* USAGE = "usage: replay [--json] [-o FILE] SERVER [ARGUMENT…] [-- CLIENT [ARGUMENT…]]";
+constexpr const char* USAGE =
+    "usage: replay [--json] [-o FILE] [--beside STEP] SERVER [ARGUMENT…] [-- CLIENT [ARGUMENT…]]";
 constexpr const char* HELP = R"(
 Starts a server and its clients under ptrace(2), lets one process go on at a time, and writes down each system call,
 signal, fork and end, with its line in the source and with what the kernel says at that moment. The page that it writes
@@ -32,6 +34,7 @@ plays that forward and back: open it in a browser.
                                                  any server, any client (it finds the port in PORT)
   ./replay python3 server.py                     no client: what a browser or curl does, until Ctrl-C
 
+  --beside STEP  records this step of the article as well, and shows the two side by side
   -o FILE   where to write the page (default: replays/SERVER.html)
   --json    write the recording alone, as JSON
   --help    print this
@@ -40,6 +43,7 @@ plays that forward and back: open it in a browser.
 struct Options {
     Plan plan;
     std::string output;
+    std::string beside;  ///< another step, to be shown with it; empty: none
     bool is_json = false;
     bool is_help = false;
 };
@@ -53,6 +57,7 @@ Options parse_options(int argc, char* argv[]) {
         const std::string one = argv[at];
         if (one == "--json") options.is_json = true;
         else if (one == "--help" || one == "-h") options.is_help = true;
+        else if (one == "--beside" && at + 1 < argc) options.beside = argv[++at];
         else if (one == "-o" && at + 1 < argc) options.output = argv[++at];
         else throw std::invalid_argument(USAGE);
     }
@@ -73,6 +78,29 @@ char step_of(const Plan& plan) {
     return name.size() == 6 && name.starts_with("step_") && name[5] >= 'a' && name[5] <= 'g' ? name[5] : char{0};
 }
 
+/// Says what was recorded; the line goes on.
+void report(const Recorder& recorder, const Plan& plan) {
+    static bool is_first = true;
+    std::cout << (std::exchange(is_first, false) ? "recorded " : " and ") << recorder.steps() << " steps of "
+              << plan.server[0] << " and " << recorder.clients() << (recorder.clients() == 1 ? " client" : " clients");
+    if (recorder.is_full()) {
+        std::cerr << "replay: " << plan.server[0] << " has more steps than " << Recorder::MOST_STEPS
+                  << ": stopped there\n";
+    }
+    if (!recorder.has_lines()) {
+        std::cerr << "replay: " << plan.server[0]
+                  << " has no debug information about files below this folder (-g): calls without lines\n";
+    }
+}
+
+void write(const std::string& path, const std::string& text) {
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    if (!folder.empty()) std::filesystem::create_directories(folder);
+    std::ofstream file(path);
+    file << text;
+    if (!file.flush()) throw std::runtime_error("cannot write " + path);
+}
+
 int run(int argc, char* argv[]) {
     Options options = parse_options(argc, argv);
     if (options.is_help) {
@@ -85,25 +113,21 @@ int run(int argc, char* argv[]) {
     action.sa_handler = [](int) { was_interrupted = 1; };
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
 
-    options.plan.step = step_of(options.plan);
-    const std::string name = std::filesystem::path(options.plan.server.back()).stem().string();
-    Recorder recorder(options.plan);
-    recorder.record([] { return was_interrupted != 0; });
-    if (options.output.empty()) options.output = "replays/" + name + (options.is_json ? ".json" : ".html");
-    const std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
-    if (!folder.empty()) std::filesystem::create_directories(folder);
-    std::ofstream file(options.output);
-    file << (options.is_json ? recorder.recording().dump(1) + '\n' : page({recorder.recording()}));
-    if (!file.flush()) throw std::runtime_error("cannot write " + options.output);
-
-    std::cout << "recorded " << recorder.steps() << " steps of " << options.plan.server[0] << " and "
-              << recorder.clients() << (recorder.clients() == 1 ? " client" : " clients") << "; open " << options.output
-              << std::endl;
-    if (recorder.is_full()) std::cerr << "replay: stopped after " << recorder.steps() << " steps, which are the most\n";
-    if (!recorder.has_lines()) {
-        std::cerr
-            << "replay: no debug information about the program's own files (compile with -g): calls without lines\n";
+    std::vector<Plan> plans = {options.plan};
+    if (!options.beside.empty()) plans.push_back({{options.beside}, {}, 0});
+    std::vector<Json> recordings;
+    std::string name;
+    for (Plan& plan : plans) {
+        plan.step = step_of(plan);
+        Recorder recorder(plan);
+        recorder.record([] { return was_interrupted != 0; });
+        recordings.push_back(recorder.recording());
+        name += (name.empty() ? "" : "_") + std::filesystem::path(plan.server.back()).stem().string();
+        report(recorder, plan);
     }
+    if (options.output.empty()) options.output = "replays/" + name + (options.is_json ? ".json" : ".html");
+    write(options.output, options.is_json ? recordings.front().dump(1) + '\n' : page(recordings));
+    std::cout << "; open " << options.output << std::endl;
     return 0;
 }
 

@@ -14,10 +14,11 @@ class Recording {
     this.main = this.processes.find((one) => !one.client);
     let children = 0;
     let others = 0;
+    let colors = 0;
     for (const one of this.processes) {
       one.isMain = one === this.main;
       one.index = one.isMain || one.thread ? 0 : one.client ? ++others : ++children;
-      one.color = `var(--p${one.number % 6})`;
+      one.color = `var(--p${colors++ % 6})`;
     }
     const counts = {};  // the main file: the one in which most calls begin, seen from outside
     for (const step of this.steps) {
@@ -218,6 +219,7 @@ function sentence(recording, i) {
 }
 
 function callOf(step) {
+  if (step.kind === 'handler returns' && step.error) return `${step.interrupted}() = -1 ${step.error}`;
   if (!step.call) return '';
   if (step.kind === 'blocks') return step.call + ' …';
   return `${step.call} = ${step.error ? `-1 ${step.error}` : step.result}`;
@@ -295,12 +297,10 @@ function drawKernel(recording, i, width) {
   const text = (x, y, words, kind = '', anchor = 'start') => parts.push(`<text x="${x}" y="${y}" class="${kind}" text-anchor="${anchor}">${escape(words)}</text>`);
   const fit = (words, room, size = 6.7) => (words.length * size > room ? words.slice(0, Math.max(1, Math.floor(room / size) - 1)) + '…' : words);
   const box = (x, y, w, h, color, extra = '') => parts.push(`<rect x="${x + 1}" y="${y}" width="${w - 2}" height="${h}" rx="6" fill="none" stroke="${color}" ${extra}/>`);
-  let y = 16;
-  if (!isNarrow || true) {
-    text(columns.process[0] + 2, y, say('processes', '进程'), 'q');
-    text(columns.socket[0] + 2, y, say('sockets in the kernel', '内核里的套接字'), 'q');
-    if (!isNarrow) text(columns.client[0] + 2, y, say('clients', '客户端'), 'q');
-  }
+  const y = 16;
+  text(columns.process[0] + 2, y, say('processes', '进程'), 'q');
+  text(columns.socket[0] + 2, y, say('sockets in the kernel', '内核里的套接字'), 'q');
+  if (!isNarrow) text(columns.client[0] + 2, y, say('clients', '客户端'), 'q');
   // sockets first: processes point to them
   const places = {};
   const [sx, sw] = columns.socket;
@@ -573,7 +573,7 @@ function play() {
   if (timer) return stop();
   if (current === count - 1) go(0);
   $('play').setAttribute('aria-pressed', 'true');
-  $('play').textContent = '⏸';
+  $('play').textContent = '❚❚';
   playOn();
 }
 /// The right answer stands in a place that depends on the step, so that it is not always the first.
@@ -610,7 +610,7 @@ function speak() {
     $(id).setAttribute('aria-label', label);
     $(id).title = `${label} (${$(id).dataset.key})`;
   }
-  $('moment').textContent = say('key moment ⏵', '关键时刻 ⏵');
+  $('moment').textContent = say('key moment ▶', '关键时刻 ▶');
   $('asklabel').textContent = say('ask me first', '先问我');
   $('goon').textContent = say('Go on', '继续');
   $('language').textContent = say('中文', 'English');

@@ -91,7 +91,7 @@ void Recorder::record(bool (*is_interrupted)()) {
     server_ = &tracer_.start(plan_.server, environment, output_, false);
     server_->is_news = false;
     try {
-        add_step(step_of(*server_, "start"));
+        begin();
         run_until_idle();
         for (int waited = 0; port() == 0 && !is_over(); ++waited) {
             if (waited == 100) throw std::runtime_error("the server does not listen on a TCP port after ten seconds");
@@ -108,6 +108,12 @@ void Recorder::record(bool (*is_interrupted)()) {
     } catch (const Full&) {
         is_full_ = true;
     }
+}
+
+void Recorder::begin() {
+    steps_.clear();
+    shown_.clear();
+    add_step(step_of(*server_, "start"));
 }
 
 void Recorder::play(char step) {
@@ -174,11 +180,11 @@ void Recorder::hang_up(std::size_t client) {
 
 // ---- who goes on ---------------------------------------------------------------------------------
 
-/// The process that ran goes on until it blocks; then children before the server, so that those that end together do,
-/// and the server's side before its clients. Null: all are blocked, or have ended.
+/// The server's process that ran goes on until it blocks; then children before the server, so that those that end
+/// together do, and the server's side before its clients. Null: all are blocked, or have ended.
 Tracee* Recorder::next() {
     const auto can_run = [](const Tracee& one) { return one.is_stopped() && one.stop != Stop::group_stop; };
-    if (current_ && can_run(*current_)) return current_;
+    if (current_ && can_run(*current_) && !current_->is_client) return current_;
     Tracee* last = nullptr;
     for (const bool is_client : {false, true}) {
         for (const auto& [number, tracee] : tracer_.all()) {
@@ -249,7 +255,9 @@ bool Recorder::observe(Tracee& tracee) {
             return observe_signal(tracee);
         case Stop::exec:
             unwinder_.forget(tracee.process);
-            add_step(step_of(tracee, "exec"));
+            note = {};
+            if (&tracee == server_) begin();  // what ran before was a script that starts the server
+            else add_step(step_of(tracee, "exec"));
             return true;
         case Stop::fork: {
             note.places = unwinder_.places(tracee.process, tracee.pid);
@@ -276,6 +284,7 @@ void Recorder::enter_call(Tracee& tracee) {
         if (!is_about_clients(*note.shown, note.target)) note.shown.reset();
     }
     if (note.shown || is_end) note.places = unwinder_.places(tracee.process, tracee.pid);
+    if (!tracee.is_client && !note.places.empty()) has_lines_ = true;
 }
 
 bool Recorder::observe_return(Tracee& tracee) {
@@ -296,6 +305,9 @@ bool Recorder::observe_return(Tracee& tracee) {
     }
     if (!note.shown || is_fork(tracee.call.number)) return false;
     if (waits_for_many(note.shown->name) && tracee.call.result == 0) return false;  // its time has run out
+    const std::uint64_t inode =
+        note.target.starts_with("socket:[") ? std::strtoull(note.target.c_str() + 8, nullptr, 10) : 0;
+    if (note.shown->name == "close" && names_.count(inode) == 0) return false;  // no TCP socket
     note.shown = shown_call(tracee);  // again: the call has filled in what was received
     Json step = step_of(tracee, "call");
     step["name"] = note.shown->name;
@@ -303,10 +315,7 @@ bool Recorder::observe_return(Tracee& tracee) {
     step["result"] = tracee.call.is_error ? -1 : tracee.call.result;
     if (tracee.call.is_error) step["error"] = error_name(static_cast<int>(-tracee.call.result));
     if (note.shown->descriptor >= 0) step["fd"] = note.shown->descriptor;
-    if (note.target.starts_with("socket:[")) {
-        const std::uint64_t inode = std::strtoull(note.target.c_str() + 8, nullptr, 10);
-        step["socket"] = name_of(inode);
-    }
+    if (names_.count(inode) > 0) step["socket"] = name_of(inode);
     note.shown.reset();
     note.last_block.clear();
     add_step(std::move(step));
@@ -412,7 +421,10 @@ Json Recorder::seen() {
     const xray::Server server = look();
     Json processes = Json::array();
     for (const auto& [number, tracee] : tracer_.all()) {
-        if (tracee->pid == tracee->process) processes.push_back(intern(process_of(server, *tracee)));
+        if (tracee->pid != tracee->process) continue;
+        Json process = process_of(server, *tracee);
+        if (process["state"] != "gone") shown_.insert(number);
+        if (shown_.count(number) > 0) processes.push_back(intern(process));
     }
     Json clients = Json::array();
     for (Client& one : clients_) {
@@ -546,6 +558,7 @@ Json Recorder::recording() const {
                  {"steps", steps_},
                  {"full", is_full_}};
     for (const auto& [number, tracee] : tracer_.all()) {
+        if (tracee->pid == tracee->process && shown_.count(number) == 0) continue;
         const Tracee* const parent = const_cast<Tracer&>(tracer_).find(tracee->parent);
         json["processes"].push_back({{"number", number},
                                      {"pid", tracee->pid},

@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,7 @@ public:
     Json recording() const;  ///< for the page
     std::size_t steps() const { return steps_.size(); }
     std::size_t clients() const;
-    bool has_lines() const { return !sources_.empty(); }
+    bool has_lines() const { return has_lines_; }  ///< whether a place in the server's own source was found
     bool is_full() const { return is_full_; }
 
     static constexpr std::size_t MOST_STEPS = 2000;
@@ -57,6 +58,7 @@ private:
         std::string last_block;
     };
 
+    void begin();
     void play(char step);
     void play_client();
     void play_until_interrupted();
@@ -104,6 +106,8 @@ private:
     std::map<std::string, std::size_t> pooled_;
     std::map<std::uint64_t, std::string> names_;
     std::vector<std::string> sources_;
+    std::set<std::size_t> shown_;  ///< processes that were there since the beginning
+    bool has_lines_ = false;
     bool is_full_ = false;
 };
 

@@ -5,13 +5,15 @@ $(BUILD)/replay_main.cpp: tools/replay/main.cpp
 FOLDERS += replay replay_main
 $(BUILD)/replay.o $(BUILD)/replay_main.o: | json libdw
 
-# What the page is made of becomes strings of the program, which needs no file beside it.
+# What the page is made of becomes strings of the program, which then needs no file beside it.
 PAGE := $(addprefix tools/replay/page.,html css js)
 $(BUILD)/replay_page.cpp: $(PAGE)
 	@mkdir -p $(@D)
 	@for part in html css js; do \
-	  echo "namespace replay { extern const char* const PAGE_$$(echo $$part | tr a-z A-Z);"; \
-	  echo "const char* const PAGE_$$(echo $$part | tr a-z A-Z) = R\"page($$(cat tools/replay/page.$$part))page\"; }"; done >$@
+	  name=PAGE_$$(echo $$part | tr a-z A-Z); \
+	  printf 'namespace replay { extern const char* const %s; const char* const %s = R"page(' $$name $$name; \
+	  cat tools/replay/page.$$part; echo ')page"; }'; done >$@
+
 $(BUILD)/replay_page.o: $(BUILD)/replay_page.cpp $(BUILD)/flags
 	$(COMPILE) -MF $(@:.o=.d) -c $< -o $@
 
@@ -25,4 +27,5 @@ libdw: | deps
 endif
 .PHONY: replays libdw
 replays: $(BIN)replay $(addprefix $(BIN),$(filter-out step_h,$(STEPS)))  ## record each step: replay/step_a.html …
-	@for step in $(filter-out step_h,$(STEPS)); do $(BIN)replay $(BIN)$$step || exit; done
+	@for step in $(filter-out step_h,$(STEPS)); do ./$(BIN)replay ./$(BIN)$$step || exit; done
+	@./$(BIN)replay --beside ./$(BIN)step_g ./$(BIN)step_f

@@ -1,0 +1,248 @@
+// replay: what it records of each step, of other servers and of what goes wrong. The page is tested by replay.py.
+#include <signal.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "json.hpp"
+#include "support.hpp"
+
+namespace {
+
+Program replay_with(std::vector<std::string> arguments) {
+    Program program = built("replay");
+    program.command.insert(program.command.end(), arguments.begin(), arguments.end());
+    return program;
+}
+
+/// A recording that ./replay has made as JSON.
+class Recorded {
+public:
+    explicit Recorded(std::vector<std::string> command, const Program& environment = {{}}) {
+        char path[] = "/tmp/replayXXXXXX";
+        close(mkstemp(path));
+        command.insert(command.begin(), {"--json", "-o", path});
+        Program program = replay_with(command);
+        program.environment.insert(environment.environment.begin(), environment.environment.end());
+        const Ended ended(program);
+        said = ended.out + ended.err;
+        CHECK_MESSAGE(ended.fate == "exited with 0", said);
+        std::ifstream file(path);
+        json_ = ParsedJson({std::istreambuf_iterator<char>(file), {}});
+        std::remove(path);
+        while (has("/steps/" + std::to_string(steps))) ++steps;
+    }
+
+    std::string at(const std::string& pointer) const { return json_.at(pointer); }
+    bool has(const std::string& pointer) const { return json_.has(pointer); }
+    std::string step(std::size_t number, const std::string& what) const {
+        const std::string pointer = "/steps/" + std::to_string(number) + '/' + what;
+        return has(pointer) ? at(pointer) : "";
+    }
+    /// The first step from `from` on of which these members have these values; `steps`: there is none.
+    std::size_t find(const std::map<std::string, std::string>& wanted, std::size_t from = 0) const {
+        for (; from < steps; ++from) {
+            bool fits = true;
+            for (const auto& [what, value] : wanted) fits = fits && step(from, what) == value;
+            if (fits) break;
+        }
+        return from;
+    }
+    std::size_t count(const std::map<std::string, std::string>& wanted) const {
+        std::size_t found = 0;
+        for (std::size_t i = find(wanted); i < steps; i = find(wanted, i + 1)) ++found;
+        return found;
+    }
+    /// The processes that are in this state at a step.
+    std::size_t in_state(std::size_t number, const std::string& state) const {
+        std::size_t found = 0;
+        for (std::size_t i = 0; !step(number, "seen/processes/" + std::to_string(i)).empty(); ++i) {
+            const std::string index = step(number, "seen/processes/" + std::to_string(i));
+            if (at("/pool/" + index + "/state") == state) ++found;
+        }
+        return found;
+    }
+    std::string sockets(std::size_t number) const { return at("/pool/" + step(number, "seen/sockets")); }
+    std::string client(std::size_t number, int index) const {
+        return at("/pool/" + step(number, "seen/clients/" + std::to_string(index)) + "/state");
+    }
+    std::string main_process(std::size_t number, const std::string& what) const {
+        const std::string pointer = "/pool/" + step(number, "seen/processes/0") + '/' + what;
+        return has(pointer) ? at(pointer) : "";
+    }
+
+    std::string said;
+    std::size_t steps = 0;
+
+private:
+    ParsedJson json_;
+};
+
+bool contains(const std::string& text, const std::string& wanted) { return text.find(wanted) != std::string::npos; }
+
+std::string path_of(const char* step) { return built(step).command.front(); }
+
+}  // namespace
+
+TEST_CASE("replay: step_a's second client waits in the queue while the server is in recv") {
+    const Recorded run({path_of("step_a")});
+    const std::size_t second = run.find({{"kind", "connect"}, {"client", "1"}});
+    REQUIRE(second < run.steps);
+    CHECK(run.main_process(second, "call") == "recv");
+    CHECK(contains(run.sockets(second), "\"backlog\":5"));
+    CHECK(contains(run.sockets(second), "\"queue\":[\"client 2\"]"));
+    CHECK(run.client(run.steps - 1, 0) == "ended");
+    CHECK(run.client(run.steps - 1, 1) == "ended");
+}
+
+TEST_CASE("replay: step_b's second client waits in the queue while the server sleeps") {
+    const Recorded run({path_of("step_b")});
+    const std::size_t second = run.find({{"kind", "connect"}, {"client", "1"}});
+    REQUIRE(second < run.steps);
+    CHECK(run.main_process(second, "call") == "clock_nanosleep");
+    CHECK(contains(run.sockets(second), "\"queued\":1"));
+    CHECK(run.client(second, 0) == "answered");
+}
+
+TEST_CASE("replay: step_c serves two clients at once, and leaves two zombies") {
+    const Recorded run({path_of("step_c")});
+    CHECK(run.count({{"kind", "fork"}}) == 2);
+    const std::size_t sleeps = run.find({{"kind", "blocks"}, {"name", "clock_nanosleep"}});
+    CHECK(run.find({{"kind", "blocks"}, {"name", "clock_nanosleep"}}, sleeps + 1) < run.find({{"kind", "exit"}}));
+    CHECK(run.in_state(run.steps - 1, "zombie") == 2);
+    CHECK(run.main_process(run.steps - 1, "call") == "accept");
+    CHECK(run.count({{"kind", "signal"}}) == 0);  // SIGCHLD has no handler: only a tracer sees it
+}
+
+TEST_CASE("replay: step_d keeps a reference to each connection, and its clients never see the end") {
+    const Recorded run({path_of("step_d")});
+    const std::size_t last = run.steps - 1;
+    CHECK(run.in_state(last, "zombie") == 2);
+    CHECK(count_in(run.sockets(last), "\"kind\":\"connection\"") == 2);
+    CHECK(count_in(run.sockets(last), "\"references\":1") == 3);  // and the listening socket
+    CHECK(run.client(last, 1) == "answered");
+    CHECK(count_in(run.sockets(run.find({{"kind", "fork"}})), "\"references\":2") == 2);
+}
+
+TEST_CASE("replay: step_e's accept is interrupted, and the server exits") {
+    const Recorded run({path_of("step_e")});
+    const std::size_t delivered = run.find({{"kind", "signal"}, {"name", "SIGCHLD"}, {"interrupted", "accept"}});
+    const std::size_t reaped = run.find({{"name", "waitpid"}}, delivered);
+    const std::size_t returned = run.find({{"kind", "handler returns"}, {"error", "EINTR"}}, reaped);
+    REQUIRE(returned < run.steps);
+    CHECK(run.in_state(reaped, "zombie") == 0);
+    CHECK(run.step(run.steps - 1, "kind") == "exit");
+    CHECK(run.step(run.steps - 1, "who") == "0");
+    CHECK(run.step(run.steps - 1, "status") == "1");
+    CHECK(contains(run.at("/output"), "step_e: accept: Interrupted system call"));
+}
+
+TEST_CASE("replay: three children of step_f exit together, one signal is pending, two zombies stay") {
+    const Recorded run({path_of("step_f")});
+    std::size_t exited = 0;
+    for (int i = 0; i < 3; ++i) {
+        exited = run.find({{"kind", "exit"}}, exited + 1);
+        CHECK(run.main_process(exited, "pending") == "true");
+    }
+    CHECK(run.count({{"kind", "signal"}}) == 1);
+    CHECK(run.in_state(exited, "zombie") == 3);
+    CHECK(run.in_state(run.steps - 1, "zombie") == 2);
+    CHECK(run.main_process(run.steps - 1, "call") == "accept");
+}
+
+TEST_CASE("replay: the same three leave no zombie of step_g") {
+    const Recorded run({path_of("step_g")});
+    CHECK(run.count({{"kind", "signal"}}) == 1);
+    CHECK(run.in_state(run.find({{"kind", "signal"}}), "zombie") == 3);
+    CHECK(run.in_state(run.steps - 1, "zombie") == 0);
+    CHECK(run.count({{"name", "waitpid"}, {"kind", "call"}}) == 4);
+}
+
+TEST_CASE("replay: the line of a call is the one in the step's own file, through inlining and through the handler") {
+    const Recorded run({path_of("step_e")});
+    std::ifstream file("step_e_sigchld/webserver3e.cpp");
+    std::vector<std::string> lines(1);
+    for (std::string line; std::getline(file, line);) lines.push_back(line);
+    const auto line_at = [&](std::size_t number) {  // the innermost in webserver3e.cpp
+        for (int i = 0;; ++i) {
+            const std::string place = "at/" + std::to_string(i);
+            if (run.step(number, place).empty()) return std::string("none");
+            const std::string source = run.at("/sources/" + run.step(number, place + "/0") + "/name");
+            if (contains(source, "webserver3e.cpp")) return lines.at(std::stoul(run.step(number, place + "/1")));
+        }
+    };
+    const std::vector<std::pair<std::map<std::string, std::string>, std::string>> expected = {
+        {{{"name", "socket"}}, "net::Socket listen_socket"},
+        {{{"name", "bind"}}, "listen_socket.bind("},
+        {{{"name", "listen"}}, "listen_socket.listen("},
+        {{{"name", "sigaction"}}, "sigaction(SIGCHLD"},
+        {{{"name", "accept"}}, "listen_socket.accept("},
+        {{{"kind", "fork"}}, "fork()"},
+        {{{"name", "recv"}}, "client_connection.recv("},
+        {{{"name", "close"}, {"who", "1"}}, "listen_socket.close("},
+        {{{"kind", "exit"}, {"who", "1"}}, "_exit(0)"},
+        {{{"kind", "signal"}}, "listen_socket.accept("},
+        {{{"name", "waitpid"}}, "wait(&status)"},
+        {{{"kind", "handler returns"}}, "listen_socket.accept("},
+    };
+    for (const auto& [wanted, text] : expected) {
+        const std::size_t number = run.find(wanted);
+        REQUIRE(number < run.steps);
+        CHECK_MESSAGE(contains(line_at(number), text), line_at(number), " lacks ", text);
+    }
+}
+
+TEST_CASE("replay: any client, and a server in another language") {
+    const Recorded clients({path_of("step_g"), "--", path_of("client3"), "--max-clients", "2"},
+                           Program{{}}.with("PORT", "0"));
+    CHECK(contains(clients.said, " steps of "));
+    CHECK(contains(clients.at("/output"), "2 of 2 connections made"));
+    CHECK(clients.in_state(clients.steps - 1, "zombie") == 0);
+    const Recorded python({"/usr/bin/python3", "tests/fixtures/forking.py", "--", path_of("client3")},
+                          Program{{}}.with("PORT", "0"));
+    CHECK(contains(python.said, "no debug information"));
+    CHECK(python.count({{"kind", "fork"}}) >= 1);
+    CHECK(contains(python.at("/output"), "1 of 1 connections made"));
+}
+
+TEST_CASE("replay: what goes wrong is said") {
+    const auto says = [](std::vector<std::string> arguments, const std::string& error, const std::string& fate) {
+        const Ended ended(replay_with(std::move(arguments)));
+        CHECK_MESSAGE(contains(ended.err, error), ended.err);
+        CHECK(ended.fate == fate);
+    };
+    says({}, "usage: replay", "exited with 2");
+    says({"--unknown"}, "usage: replay", "exited with 2");
+    says({path_of("step_a"), "--"}, "usage: replay", "exited with 2");
+    says({"./no such program"}, "replay: cannot start ./no such program: No such file or directory", "exited with 1");
+    says({"/bin/true"}, "the server ended before it accepted a client: it exited with 0", "exited with 1");
+    says({path_of("step_a"), "more"}, "the server ended before it accepted a client: it exited with 2",
+         "exited with 1");
+}
+
+TEST_CASE("replay: Ctrl-C ends a recording without a client, writes it, and leaves no process behind") {
+    char path[] = "/tmp/replayXXXXXX";
+    close(mkstemp(path));
+    Program program = replay_with({"--json", "-o", path, "/usr/bin/env", path_of("step_c")}).with("PORT", "0");
+    Process recorder(program);
+    pid_t server = -1;
+    CHECK(recorder.until([&] {
+        const std::vector<proc::Process> below = proc::descendants(recorder.pid());
+        if (!below.empty()) server = below.front().pid;
+        return server != -1 && proc::blocked_in(server) == "accept";
+    }));
+    kill(recorder.pid(), SIGINT);
+    CHECK(recorder.until_ended());
+    CHECK(contains(recorder.out(), "recorded "));
+    CHECK_FALSE(proc::process(server));
+    std::remove(path);
+}
