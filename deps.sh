@@ -35,6 +35,8 @@ deps_docs() {  # `make test_docs`
     need  setpriv                 util-linux           util-linux             util-linux            setpriv            -
     need  chromium                chromium             chromium               chromium              chromium           -
     need  npm                     npm                  npm                    npm                   npm                node
+    need  chromedriver            chromium-driver      chromedriver           chromium              chromium-chromedriver -
+    need  python:selenium         python3-selenium     python3-selenium       python-selenium       py3-selenium       -
     need  python:pexpect          python3-pexpect      python3-pexpect        python-pexpect        py3-pexpect        -
     need  python:markdown_it      python3-markdown-it  python3-markdown-it-py python-markdown-it-py py3-markdown-it-py -
 }

@@ -7,7 +7,7 @@ $(BUILD)/tests_step_h.cpp: $(wildcard tests/step_h*.cpp)
 $(BUILD)/tests_parts.cpp: tests/http.cpp tests/cgi.cpp tests/socket.cpp
 $(BUILD)/tests_tools.cpp: tests/proc.cpp tests/behaviours.cpp tests/diagnose.cpp tests/real_servers.cpp tests/exercises.cpp
 $(BUILD)/tests_harness.cpp: tests/harness.cpp
-$(BUILD)/tests_xray.cpp: tests/xray.cpp tests/replay.cpp tests/recordings.cpp tests/json.cpp
+$(BUILD)/tests_xray.cpp: tests/xray.cpp tests/replay.cpp tests/json.cpp
 $(BUILD)/tests_heavy.cpp: $(wildcard tests/heavy/*.cpp)
 TESTS := tests_main tests_support tests_steps tests_step_h tests_parts tests_tools tests_harness tests_xray
 FOLDERS += $(TESTS) tests_heavy
@@ -41,7 +41,7 @@ deps_docs:  ## install what test_docs needs
 deps_wsgi:  ## install the frameworks that step_h is tested with
 deps_machines: ## install the compilers that tests/other_machines needs
 
-.PHONY: test test_heavy test_docs mutants reported matrix soak fuzz recordings format lint
+.PHONY: test test_heavy test_docs mutants reported matrix soak fuzz test_replay format lint
 TESTED := $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS) diagnose xray replay)
 test: $(BUILD)/run_tests $(TESTED)  ## build and run the tests (SANITIZE=1: sanitized)
 	@sh tests/run.sh $(BUILD)/run_tests
@@ -65,10 +65,13 @@ $(MERMAID):
 	cd $(@D) && timeout 300 npm pack --silent $(notdir $(@D)) && \
 	  tar -xzmf mermaid-*.tgz --strip-components=2 package/dist/$(@F)
 	@rm $(@D)/mermaid-*.tgz
-test_docs: $(MERMAID) $(PROGRAMS) xray  ## do what the pages say, and see that it happens (needs make deps_docs)
+test_docs: $(MERMAID) $(PROGRAMS) xray replay  ## do what the pages say, and see that it happens (needs make deps_docs)
 	@$(PYTHON) tests/pages/check.py
 	@$(PYTHON) tests/pages/pictures.py $(MERMAID)
 	@$(PYTHON) tests/pages/run.py
+test_replay: $(STEPS) replay  ## record the steps again and again, and play them in chromium (needs make deps_docs)
+	@$(PYTHON) tests/replay.py
+	@$(PYTHON) tools/replay/pictures.py --check
 
 # Coverage-guided (libFuzzer, LLVM), and always sanitized.
 FUZZ_SECONDS ?= 60
@@ -80,9 +83,6 @@ fuzz: $(BUILD)/fuzz_http  ## step_h's parsers against mutated requests, for FUZZ
 	@mkdir -p $(BUILD)/fuzz_corpus
 	$< -max_total_time=$(FUZZ_SECONDS) -max_len=50000 -timeout=5 -print_final_stats=1 \
 	  -dict=tests/fuzz/http.dict $(BUILD)/fuzz_corpus tests/fuzz/seeds
-
-recordings: all xray  ## record a session per lesson in tools/xray/recordings/ (tmux and asciinema do it)
-	tools/xray/recordings/record
 
 SOURCES := $(wildcard */*.hpp */*.cpp tools/*/*.hpp tools/*/*.cpp tests/*/*.cpp exercises/*/*.cpp)
 format:  ## lay out all code by .clang-format

@@ -183,7 +183,13 @@ function sayBlocks(recording, i, who) {
   return say(`${who} waits in ${step.name}.`, `${who}在 ${step.name} 里等待。`) + queue;
 }
 
+/// What happened at a step. Chinese has a blank between a number and a word.
 function sentence(recording, i) {
+  const text = sayStep(recording, i);
+  return language === 'zh' ? text.replace(/([0-9A-Za-z])(?=[\u4e00-\u9fff])/g, '$1 ').replace(/([\u4e00-\u9fff])(?=[0-9A-Za-z])/g, '$1 ') : text;
+}
+
+function sayStep(recording, i) {
   const step = recording.steps[i];
   const who = 'who' in step ? upper(name(recording, step.who)) : say(`Client ${step.client + 1}`, `客户端 ${step.client + 1}`);
   const child = 'child' in step ? name(recording, step.child) : '';
@@ -299,7 +305,7 @@ function drawKernel(recording, i, width) {
   const box = (x, y, w, h, color, extra = '') => parts.push(`<rect x="${x + 1}" y="${y}" width="${w - 2}" height="${h}" rx="6" fill="none" stroke="${color}" ${extra}/>`);
   const y = 16;
   text(columns.process[0] + 2, y, say('processes', '进程'), 'q');
-  text(columns.socket[0] + 2, y, say('sockets in the kernel', '内核里的套接字'), 'q');
+  text(columns.socket[0] + 2, y, isNarrow ? say('sockets', '套接字') : say('sockets in the kernel', '内核里的套接字'), 'q');
   if (!isNarrow) text(columns.client[0] + 2, y, say('clients', '客户端'), 'q');
   // sockets first: processes point to them
   const places = {};
@@ -313,13 +319,13 @@ function drawKernel(recording, i, width) {
     const height = 44 + 17 * rows;
     box(sx, sy, sw, height, 'var(--text)');
     const room = sw - 44;
-    text(sx + 9, sy + 18, fit(isListening ? say(`listening :${socket.port}`, `监听 :${socket.port}`) : socket.state === 'CLOSE' ? say('socket', '套接字') : clientName(socket.peer), room), 'b');
+    text(sx + 9, sy + 18, fit(isListening ? isNarrow ? `:${socket.port}` : say(`listening :${socket.port}`, `监听 :${socket.port}`) : socket.state === 'CLOSE' ? say('socket', '套接字') : clientName(socket.peer), room), 'b');
     text(sx + 9, sy + 35, fit(isListening ? say('references', '引用计数') : socket.state, room), 'q');
     parts.push(`<circle cx="${sx + sw - 20}" cy="${sy + 22}" r="14" fill="none" stroke="var(--text)"/>`);
     text(sx + sw - 20, sy + 27, String(socket.references), 'b', 'middle');
     let line = sy + 52;
     if (isListening) {
-      text(sx + 9, line, fit(say(`accept queue ${socket.queued} of ${socket.backlog}`, `accept 队列 ${socket.queued} / ${socket.backlog}`), sw - 12), socket.queued > 0 ? 'a' : 'q');
+      text(sx + 9, line, fit(isNarrow ? say(`queue ${socket.queued} of ${socket.backlog}`, `队列 ${socket.queued} / ${socket.backlog}`) : say(`accept queue ${socket.queued} of ${socket.backlog}`, `accept 队列 ${socket.queued} / ${socket.backlog}`), sw - 12), socket.queued > 0 ? 'a' : 'q');
       for (const peer of queue) text(sx + 16, (line += 17), fit(say(`${clientName(peer)} waits`, `${clientName(peer)}在等`), sw - 20), 'a');
       if (reset > 0) text(sx + 16, line + 17, fit(say(`${reset} reset`, `${reset} 个已重置`), sw - 20), 'a');
     } else if (socket.unread > 0) text(sx + 9, line, fit(say(`${bytes(socket.unread)} unread`, `${bytes(socket.unread)}未读`), sw - 12), 'a');
@@ -505,18 +511,19 @@ class View {
     const step = recording.steps[i];
     for (const line of this.lines) { line.className = 'l'; line.children[1].innerHTML = ''; }
     if (!this.lines.length) { this.part('.source').textContent = say('No debug information: compile with -g to see the lines.', '没有调试信息：用 -g 编译才能看到源代码行。'); return; }
+    let shown = null;  // the line of the process that acts; of a client's step, the first that is marked
     for (const one of recording.states[i].processes.values()) {
       const acts = step.who === one.number;
       const line = this.lines[(recording.line(acts && step.at ? step.at : one.at) ?? 0) - 1];
       if (!line || one.state === 'gone' && !acts || recording.process(one.number).client) continue;
       const known = recording.process(one.number);
       line.children[1].innerHTML += `<b class="who" style="background:${known.color}" title="${escape(name(recording, one.number))}">${known.isMain ? 'P' : known.index}</b>`;
-      if (acts) {
-        line.classList.add('now');
-        const source = this.part('.source');
-        if (line.offsetTop < source.scrollTop + 20 || line.offsetTop > source.scrollTop + source.clientHeight - 40) source.scrollTop = line.offsetTop - source.clientHeight / 2;
-      }
+      if (acts) line.classList.add('now');
+      if (acts || !shown) shown = line;
     }
+    const source = this.part('.source');
+    const isHidden = (line) => line.offsetTop < source.scrollTop + 20 || line.offsetTop > source.scrollTop + source.clientHeight - 40;
+    if (shown && isHidden(shown)) source.scrollTop = shown.offsetTop - source.clientHeight / 2;
   }
 }
 

@@ -85,7 +85,7 @@ void Recorder::record(bool (*is_interrupted)()) {
     is_interrupted_ = is_interrupted;
     std::map<std::string, std::string> environment = {{"PYTHONUNBUFFERED", "1"}};
     if (plan_.step != 0) {
-        environment["SLEEP"] = plan_.step == 'b' || plan_.step == 'c' ? "0.5" : "0";
+        environment["SLEEP"] = plan_.step == 'b' || plan_.step == 'c' ? "1" : "0";
         if (!std::getenv("PORT")) environment["PORT"] = "0";
     }
     server_ = &tracer_.start(plan_.server, environment, output_, false);
@@ -218,8 +218,10 @@ void Recorder::wait_for_sleepers() {
         return !one.second->has_ended() && !one.second->is_stopped() && note != notes_.end() && note->second.shown &&
                is_sleep(note->second.shown->name);
     };
-    while (!is_over() && std::any_of(tracer_.all().begin(), tracer_.all().end(), sleeps)) {
-        tracer_.wait_for_stop(100);
+    const auto any_sleeps = [&] { return std::any_of(tracer_.all().begin(), tracer_.all().end(), sleeps); };
+    while (!is_over() && any_sleeps()) {
+        // All of them, before one goes on: which wakes while another runs would be a matter of luck.
+        while (!is_over() && any_sleeps()) tracer_.wait_for_stop(100);
         run_until_idle();
     }
 }
