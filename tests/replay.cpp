@@ -194,8 +194,9 @@ TEST_CASE("replay: the line of a call is the one in the step's own file, through
         {{{"name", "waitpid"}}, "wait(&status)"},
         {{{"kind", "handler returns"}}, "listen_socket.accept("},
     };
-    for (const auto& [wanted, text] : expected) {
-        const std::size_t number = run.find(wanted);
+    for (const auto& one : expected) {
+        const std::string& text = one.second;
+        const std::size_t number = run.find(one.first);
         REQUIRE(number < run.steps);
         CHECK_MESSAGE(contains(line_at(number), text), line_at(number), " lacks ", text);
     }
@@ -212,6 +213,16 @@ TEST_CASE("replay: any client, and a server in another language") {
     CHECK(contains(python.said, "no debug information"));
     CHECK(python.count({{"kind", "fork"}}) >= 1);
     CHECK(contains(python.at("/output"), "1 of 1 connections made"));
+}
+
+TEST_CASE("replay: a worker that was forked ahead serves a client, and all hold the listening socket") {
+    const Recorded run({fixture("preforking").command.front(), "--", path_of("client3")},
+                       Program{{}}.with("PORT", "0"));
+    CHECK(run.count({{"kind", "fork"}}) >= 4);  // client3 forks as well
+    const std::size_t accepted = run.find({{"kind", "call"}, {"name", "accept"}, {"who", "1"}});
+    REQUIRE(accepted < run.steps);
+    CHECK(contains(run.sockets(accepted), "\"references\":5"));
+    CHECK(run.find({{"kind", "blocks"}, {"name", "accept"}, {"who", "1"}}, accepted) < run.steps);
 }
 
 TEST_CASE("replay: what goes wrong is said") {

@@ -73,9 +73,16 @@ Options parse_options(int argc, char* argv[]) {
 
 /// The letter of the article's step that the command starts; 0: it starts something else.
 char step_of(const Plan& plan) {
-    if (plan.server.size() != 1 || !plan.client.empty()) return 0;
     const std::string name = std::filesystem::path(plan.server[0]).filename().string();
-    return name.size() == 6 && name.starts_with("step_") && name[5] >= 'a' && name[5] <= 'g' ? name[5] : char{0};
+    const bool is_step = name.size() == 6 && name.starts_with("step_") && name[5] >= 'a' && name[5] <= 'h';
+    const bool has_arguments = plan.server.size() > 1 && name != "step_h";  // step_h's is its application
+    return is_step && !has_arguments && plan.client.empty() ? name[5] : char{0};
+}
+
+/// "step_e", "server" for python3 server.py.
+std::string name_of(const Plan& plan) {
+    const std::string& named = plan.step != 0 ? plan.server.front() : plan.server.back();
+    return std::filesystem::path(named).stem().string();
 }
 
 /// Says what was recorded; the line goes on.
@@ -122,7 +129,7 @@ int run(int argc, char* argv[]) {
         Recorder recorder(plan);
         recorder.record([] { return was_interrupted != 0; });
         recordings.push_back(recorder.recording());
-        name += (name.empty() ? "" : "_") + std::filesystem::path(plan.server.back()).stem().string();
+        name += (name.empty() ? "" : "_") + name_of(plan);
         report(recorder, plan);
     }
     if (options.output.empty()) options.output = "replays/" + name + (options.is_json ? ".json" : ".html");
