@@ -27,5 +27,5 @@ libdw: | deps
 endif
 .PHONY: replays libdw
 replays: $(BIN)replay $(addprefix $(BIN),$(filter-out step_h,$(STEPS)))  ## record each step: replay/step_a.html …
-	@for step in $(filter-out step_h,$(STEPS)); do ./$(BIN)replay ./$(BIN)$$step || exit; done
-	@./$(BIN)replay --beside ./$(BIN)step_g ./$(BIN)step_f
+	@for step in $(filter-out step_h,$(STEPS)); do $(RUN)replay $(RUN)$$step || exit; done
+	@$(RUN)replay --beside $(RUN)step_g $(RUN)step_f
