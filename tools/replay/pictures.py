@@ -40,7 +40,9 @@ recording.processes.forEach((one, i) => {
   for (const step of steps) if (step.result === one.pid) step.result = 4711 + i;
   one.pid = 4711 + i;
 });
-for (const one of recording.pool) for (const socket of Object.values(one)) if (socket && socket.kind === 'listening') socket.port = 8888;
+for (const socket of recording.pool.flatMap((one) => Object.values(one))) {
+  if (socket && socket.kind === 'listening') socket.port = 8888;
+}
 const i = MOMENT;
 return [replay.drawKernel(recording, i, WIDTH), replay.sentence(recording, i)];
 """
@@ -70,7 +72,9 @@ def picture(browser, step):
     body = svg[svg.index(">") + 1 : svg.rindex("</svg>")]
     lines = lines_of(sentence)
     top = 20 * len(lines) + 12
-    said = "".join(f'<text class="said" x="4" y="{20 * (i + 1)}">{escaped(line)}</text>' for i, line in enumerate(lines))
+    said = "".join(
+        f'<text class="said" x="4" y="{20 * (i + 1)}">{escaped(line)}</text>' for i, line in enumerate(lines)
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height + top}" width="{WIDTH}" role="img">'
         f"<title>{escaped(sentence)}</title>{STYLE}{said}<g transform=\"translate(0 {top})\">{body}</g></svg>\n"

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,6 +45,7 @@ constexpr std::chrono::seconds PATIENCE{2};
     if (input > STDERR_FILENO) close(input);
     for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
     std::vector<char*> arguments;
+    arguments.reserve(command.size() + 1);
     for (const std::string& one : command) arguments.push_back(const_cast<char*>(one.c_str()));
     arguments.push_back(nullptr);
     execvp(arguments[0], arguments.data());
@@ -220,10 +220,10 @@ bool Tracer::wait_for_stop(int milliseconds) {
 
 std::string Tracer::memory(pid_t pid, std::uint64_t address, std::size_t size) {
     std::string bytes(size, '\0');
-    iovec here = {bytes.data(), size};
-    iovec there = {reinterpret_cast<void*>(address), size};
-    const ssize_t count = process_vm_readv(pid, &here, 1, &there, 1, 0);
-    bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+    const int fd = open(("/proc/" + std::to_string(pid) + "/mem").c_str(), O_RDONLY | O_CLOEXEC);
+    const ssize_t count = fd == -1 ? 0 : pread(fd, bytes.data(), size, static_cast<off_t>(address));
+    close(fd);
+    bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
     return bytes;
 }
 

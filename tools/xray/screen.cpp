@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <clocale>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
@@ -34,7 +35,11 @@ short color_of(Style style) {
 constexpr Style STYLES[] = {Style::plain,   Style::title, Style::quiet, Style::good,
                             Style::warning, Style::alarm, Style::lesson};
 
-const char* const NO_CAPABILITY = reinterpret_cast<const char*>(-1);  // as tigetstr(3X) returns it
+/// Whether the terminal has a capability (terminfo(5)): tigetstr returns null, or -1, for one that it lacks.
+bool can(const char* capability) {
+    const auto found = reinterpret_cast<std::intptr_t>(tigetstr(capability));
+    return found != 0 && found != -1;
+}
 
 short pair_of(Style style) { return static_cast<short>(static_cast<int>(style) + 1); }
 
@@ -51,7 +56,7 @@ Screen::Screen() : terminal_(nullptr), is_utf8_(false) {
     terminal_ = newterm(nullptr, stdout, stdin);
     if (!terminal_) throw std::runtime_error("the terminal (TERM) is unknown: use --once, --json or --log");
     // A terminal that cannot place its cursor (terminfo(5), "cup") would stay blank.
-    if (const char* const cursor_address = tigetstr("cup"); !cursor_address || cursor_address == NO_CAPABILITY) {
+    if (!can("cup")) {
         endwin();
         delscreen(terminal_);
         throw std::runtime_error("this terminal (TERM) cannot be drawn on: use --once, --json or --log");
