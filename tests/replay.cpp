@@ -240,6 +240,15 @@ TEST_CASE("replay: what goes wrong is said") {
          "exited with 1");
 }
 
+TEST_CASE("replay: where ptrace is forbidden, it says so and what helps") {
+    Program program = replay_with({path_of("step_a")});
+    program.command.insert(program.command.begin(), fixture("no_ptrace").command.front());
+    const Ended ended(program);
+    CHECK_MESSAGE(contains(ended.err, "replay: ptrace: Operation not permitted"), ended.err);
+    CHECK(contains(ended.err, "--cap-add=SYS_PTRACE"));
+    CHECK(ended.fate == "exited with 1");
+}
+
 TEST_CASE("replay: Ctrl-C ends a recording without a client, writes it, and leaves no process behind") {
     char path[] = "/tmp/replayXXXXXX";
     close(mkstemp(path));

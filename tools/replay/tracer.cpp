@@ -82,7 +82,10 @@ Tracee& Tracer::start(const std::vector<std::string>& command, const std::map<st
     int go[2], failure[2];
     if (pipe2(go, O_CLOEXEC) == -1 || pipe2(failure, O_CLOEXEC) == -1) throw std::runtime_error("pipe2: no descriptor");
     const pid_t pid = fork();
-    if (pid == 0) become(command, environment, output, go[0], failure[1]);
+    if (pid == 0) {
+        close(go[1]);  // or it would wait for itself
+        become(command, environment, output, go[0], failure[1]);
+    }
     close(go[0]);
     close(failure[1]);
     const bool is_followed = ptrace(PTRACE_SEIZE, pid, nullptr, OPTIONS) == 0;
