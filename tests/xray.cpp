@@ -168,7 +168,7 @@ TEST_CASE("accept queue: clients are listed in the order in which they wait, wit
     for (const proc::TcpSocket& one : watched.seen().queue) listed.push_back(one.peer);
     CHECK(listed == expected);
     CHECK(watched.seen().queue.front().since_sent >= std::chrono::milliseconds(100));
-    CHECK(shown(watched.watcher.look()).find(expected[0] + "   ESTABLISHED   has waited 0 s\n") != std::string::npos);
+    CHECK(shown(watched.watcher.look()).find(expected[0] + "   ESTABLISHED   has waited ") != std::string::npos);
 }
 
 TEST_CASE("accept queue: a client that has reset its connection is counted, and said to be") {
