@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -140,10 +141,8 @@ std::string argument(const Tracee& tracee, char letter, std::size_t i) {
             return bytes_at(tracee.pid, value, static_cast<std::int64_t>(next));
         case 'r':
             return tracee.is_in_call || tracee.call.is_error ? "..." : bytes_at(tracee.pid, value, tracee.call.result);
-        case 'g': {
-            const char* const name = sigabbrev_np(static_cast<int>(value));
-            return name ? std::string("SIG") + name : std::to_string(value);
-        }
+        case 'g':
+            return signal_name(static_cast<int>(value));
         case 't':
             return time_at(tracee.pid, value);
         case 'f':
@@ -177,9 +176,24 @@ std::optional<ShownCall> shown_call(const Tracee& tracee) {
     return shown;
 }
 
+// musl has no such tables: there, only the names that the steps' lessons are about.
 std::string error_name(int number) {
-    const char* const name = strerrorname_np(number);
-    return name ? name : std::to_string(number);
+#ifdef __GLIBC__
+    if (const char* const name = strerrorname_np(number)) return name;
+#else
+    if (number == EINTR) return "EINTR";
+    if (number == ECHILD) return "ECHILD";
+#endif
+    return std::to_string(number);
+}
+
+std::string signal_name(int number) {
+#ifdef __GLIBC__
+    if (const char* const name = sigabbrev_np(number)) return std::string("SIG") + name;
+#else
+    if (number == SIGCHLD) return "SIGCHLD";
+#endif
+    return std::to_string(number);
 }
 
 bool is_restart(const Call& call) { return call.result <= -512 && call.result >= -516; }

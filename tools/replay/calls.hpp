@@ -23,6 +23,9 @@ std::optional<ShownCall> shown_call(const Tracee& tracee);
 /// "EINTR", "ECHILD"; of an error that the C library does not know its number.
 std::string error_name(int number);
 
+/// "SIGCHLD"; of a signal that the C library does not know its number.
+std::string signal_name(int number);
+
 /// Whether the result is one of those by which the kernel tells itself to call again after a signal (ERESTARTSYS …):
 /// a tracer sees them, and no program does.
 bool is_restart(const Call& call);

@@ -329,8 +329,7 @@ bool Recorder::observe_signal(Tracee& tracee) {
     const proc::SignalState state = proc::signal_state(tracee.process, tracee.signal);
     if (state.disposition != proc::Disposition::handled) return false;
     Json step = step_of(tracee, "signal");
-    const char* const name = sigabbrev_np(tracee.signal);
-    step["name"] = name ? std::string("SIG") + name : std::to_string(tracee.signal);
+    step["name"] = signal_name(tracee.signal);
     step["interrupted"] = notes_[tracee.number].interrupted;
     add_step(std::move(step));
     return true;
