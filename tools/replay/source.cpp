@@ -29,15 +29,29 @@ void add(Walk& walk, const char* file, int line) {
     if (file && line > 0) walk.lines.emplace_back(file, line);
 }
 
+/// The compilation unit that `address` belongs to, and what to subtract from addresses in it; null: there is none with
+/// debug information. clang writes no table of addresses (.debug_aranges): then each unit is asked.
+Dwarf_Die* unit_at(Dwfl_Module* module, Dwarf_Addr address, Dwarf_Addr& bias) {
+    if (Dwarf_Die* const unit = dwfl_module_addrdie(module, address, &bias)) return unit;
+    Dwarf_Die* unit = nullptr;
+    while ((unit = dwfl_module_nextcu(module, unit, &bias)) != nullptr) {
+        if (dwarf_haspc(unit, address - bias) == 1) return unit;
+    }
+    return nullptr;
+}
+
+void add_own(Walk& walk, Dwarf_Die* unit, Dwarf_Addr address) {
+    Dwarf_Line* const found = dwarf_getsrc_die(unit, address);
+    int line = 0;
+    if (found && dwarf_lineno(found, &line) == 0) add(walk, dwarf_linesrc(found, nullptr, nullptr), line);
+}
+
 /// The lines on which the functions were called that were inlined at `address`: the call of the innermost first.
-void add_inlined(Walk& walk, Dwfl_Module* module, Dwarf_Addr address) {
-    Dwarf_Addr bias = 0;
-    Dwarf_Die* const unit = dwfl_module_addrdie(module, address, &bias);
-    if (!unit) return;
+void add_inlined(Walk& walk, Dwarf_Die* unit, Dwarf_Addr address) {
     // dwarf_getscopes leaves an inlined function for the scopes of its definition: the scopes of the innermost entry
     // are those in which it was inlined.
     Dwarf_Die* innermost = nullptr;
-    const int depth = dwarf_getscopes(unit, address - bias, &innermost);
+    const int depth = dwarf_getscopes(unit, address, &innermost);
     const std::unique_ptr<Dwarf_Die, decltype(&std::free)> innermost_owner(innermost, std::free);
     if (depth <= 0) return;
     Dwarf_Die* scopes = nullptr;
@@ -64,12 +78,11 @@ int visit(Dwfl_Frame* frame, void* argument) {
     if (!is_activation) --address;
     Dwfl_Module* const module = dwfl_addrmodule(walk.session, address);
     if (!module) return DWARF_CB_OK;
-    if (Dwfl_Line* const found = dwfl_module_getsrc(module, address)) {
-        int line = 0;
-        const char* const file = dwfl_lineinfo(found, nullptr, &line, nullptr, nullptr, nullptr);
-        add(walk, file, line);
+    Dwarf_Addr bias = 0;
+    if (Dwarf_Die* const unit = unit_at(module, address, bias)) {
+        add_own(walk, unit, address - bias);
+        add_inlined(walk, unit, address - bias);
     }
-    add_inlined(walk, module, address);
     return walk.lines.size() < 200 ? DWARF_CB_OK : DWARF_CB_ABORT;
 }
 
