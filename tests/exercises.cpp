@@ -83,7 +83,7 @@ TEST_CASE("exercises: each asks for behaviours that there are, and gives other g
         CHECK(std::filesystem::exists(one.source()));
     }
     CHECK(exercise("7").folder() == "exercises/07_burst");
-    CHECK(exercise("12").command() == Command{"build/exercises/12_homework", "step_h_wsgi/hello.sh"});
+    CHECK(exercise("12").command() == Command{"build/exercises/12_homework", "step_h_wsgi.hello:application"});
     CHECK_THROWS_AS(exercise("07"), std::invalid_argument);
     CHECK_THROWS_AS(exercise("13"), std::invalid_argument);
 }

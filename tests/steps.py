@@ -5,4 +5,4 @@ LETTERS = "abcdefgh"
 
 def command_of(letter):
     """step_h takes an application."""
-    return [f"./step_{letter}"] + (["./step_h_wsgi/hello.sh"] if letter == "h" else [])
+    return [f"./step_{letter}"] + (["step_h_wsgi.hello:application"] if letter == "h" else [])
