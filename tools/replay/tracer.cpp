@@ -14,11 +14,13 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <fstream>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "../proc/process.hpp"
@@ -32,9 +34,10 @@ constexpr int OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TR
 /// After which a process that computes, and neither calls nor ends, is left to itself.
 constexpr std::chrono::seconds PATIENCE{2};
 
-/// What the new process does: waits until it is followed, and becomes the program. Tells `failure` why when it cannot.
+/// Runs in the new process: waits until it is followed, and becomes the program. Writes errno to `failure` when it
+/// cannot.
 [[noreturn]] void become(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment,
-                         int output, int go, int failure) {
+                         int output, int go, int failure, const sigset_t& mask) {
     char byte = 0;
     if (read(go, &byte, 1) != 1) _exit(127);  // the recorder has ended
     setpgid(0, 0);  // the terminal's Ctrl-C is for the recorder
@@ -43,6 +46,7 @@ constexpr std::chrono::seconds PATIENCE{2};
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
     if (input > STDERR_FILENO) close(input);
+    sigprocmask(SIG_SETMASK, &mask, nullptr);
     for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
     std::vector<char*> arguments;
     arguments.reserve(command.size() + 1);
@@ -61,7 +65,37 @@ std::string why_not_followed(int error) {
     return text + "sysctl kernel.yama.ptrace_scope=1";
 }
 
+/// Waits until there is news for waitpid, which SIGCHLD announces (it is blocked), or until the time is over.
+void wait_for_news(std::chrono::microseconds most) {
+    sigset_t news;
+    sigemptyset(&news);
+    sigaddset(&news, SIGCHLD);
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(most);
+    const timespec time = {seconds.count(), std::chrono::nanoseconds(most - seconds).count()};
+    sigtimedwait(&news, nullptr, &time);
+}
+
+/// Whether a processor has received packets that it has not handled yet: the twelfth figure of each line (Linux 5.10;
+/// net/core/net-procfs.c).
+bool are_packets_on_their_way() {
+    std::ifstream file("/proc/net/softnet_stat");
+    for (std::string line; std::getline(file, line);) {
+        std::istringstream figures(line);
+        std::string figure;
+        for (int i = 0; i < 12; ++i) figures >> figure;
+        if (figures && figure.find_first_not_of('0') != std::string::npos) return true;
+    }
+    return false;
+}
+
 }  // namespace
+
+Tracer::Tracer() {
+    sigset_t news;
+    sigemptyset(&news);
+    sigaddset(&news, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &news, &mask_before_);
+}
 
 Tracer::~Tracer() {
     for (auto& [pid, tracee] : tracees_) {
@@ -72,9 +106,10 @@ Tracer::~Tracer() {
         int status = 0;
         while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) ptrace(PTRACE_CONT, pid, nullptr, nullptr);
     }
-    // What they have left to us, who are a subreaper (prctl(2)): zombies of parents that did not wait.
+    // We are a subreaper (prctl(2)): zombies whose parents did not wait are ours now.
     while (waitpid(-1, nullptr, __WALL) > 0) {
     }
+    sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
 }
 
 Tracee& Tracer::start(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment,
@@ -84,7 +119,7 @@ Tracee& Tracer::start(const std::vector<std::string>& command, const std::map<st
     const pid_t pid = fork();
     if (pid == 0) {
         close(go[1]);  // or it would wait for itself
-        become(command, environment, output, go[0], failure[1]);
+        become(command, environment, output, go[0], failure[1], mask_before_);
     }
     close(go[0]);
     close(failure[1]);
@@ -192,31 +227,34 @@ void Tracer::note(Tracee& tracee, int status) {
     }
 }
 
+bool Tracer::is_calm() const {
+    if (are_packets_on_their_way()) return false;
+    return std::all_of(tracees_.begin(), tracees_.end(), [](const auto& one) {
+        if (one.second.is_stopped() || one.second.has_ended()) return true;
+        // A process has the state S already while it looks whether it has to sleep, so it has to be off its processor
+        // as well; and one that has been stopped meanwhile is in a call, too, but has another state.
+        if (proc::blocked_in(one.first).empty()) return false;
+        const std::optional<proc::Process> now = proc::process(one.first);
+        return now && (now->state == 'S' || now->state == 'T');
+    });
+}
+
 void Tracer::settle() {
-    const auto is_calm = [&] {
-        return std::all_of(tracees_.begin(), tracees_.end(), [](const auto& one) {
-            if (one.second.is_stopped() || one.second.has_ended()) return true;
-            const std::optional<proc::Process> now = proc::process(one.first);
-            return now && (now->state == 'S' || now->state == 'T');
-        });
-    };
-    // Two calm looks with a pause between them: a packet on the loopback interface is on its way for microseconds.
+    // Calm at two looks in succession: between packets and processes the first one may have missed a packet's arrival.
     const auto deadline = std::chrono::steady_clock::now() + PATIENCE;
     for (int calm = 0; calm < 2 && std::chrono::steady_clock::now() < deadline;) {
-        if (collect() || !is_calm()) {
-            calm = 0;
-            std::this_thread::sleep_for(std::chrono::microseconds(50));
-            continue;
-        }
-        if (++calm < 2) std::this_thread::sleep_for(std::chrono::microseconds(300));
+        const bool has_news = collect();
+        calm = !has_news && is_calm() ? calm + 1 : 0;
+        if (calm == 0 && !has_news) wait_for_news(std::chrono::microseconds(50));
     }
 }
 
 bool Tracer::wait_for_stop(int milliseconds) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
     while (!collect()) {
-        if (std::chrono::steady_clock::now() > deadline) return false;
-        std::this_thread::sleep_for(std::chrono::microseconds(200));
+        const auto left = deadline - std::chrono::steady_clock::now();
+        if (left <= left.zero()) return false;
+        wait_for_news(std::chrono::ceil<std::chrono::microseconds>(left));
     }
     return true;
 }

@@ -2,6 +2,7 @@
 // at the entry and at the exit of each system call, before it delivers a signal, and when it forks, executes or ends.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -46,7 +47,7 @@ struct Tracee {
 
 class Tracer {
 public:
-    Tracer() = default;
+    Tracer();
     Tracer(const Tracer&) = delete;
     Tracer& operator=(const Tracer&) = delete;
     ~Tracer();  ///< kills all that is followed, and waits for it
@@ -59,7 +60,8 @@ public:
     /// Lets a process that is stopped go on to its next stop; what it was stopped for is delivered.
     void resume(Tracee& tracee);
 
-    /// Returns when each process that is followed is stopped, blocked in a call, or has ended, and stays so.
+    /// Returns when each process that is followed is stopped, blocked in a call, or has ended, and no packet is on its
+    /// way that could wake one.
     void settle();
 
     /// Waits for any stop, for `milliseconds` at most. Returns whether there was one.
@@ -75,8 +77,10 @@ public:
 private:
     Tracee& add(pid_t pid);
     bool collect();
+    bool is_calm() const;
     void note(Tracee& tracee, int status);
 
+    sigset_t mask_before_ = {};
     std::map<pid_t, Tracee> tracees_;
     std::map<pid_t, int> early_;  // stops of children that came before their parents told of them
     std::map<std::size_t, Tracee*> by_number_;
