@@ -2,6 +2,16 @@
 // survives rude clients: no
 #include "server.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+/* Waits until the client has received all that was sent, or its connection is broken. */
+static void wait_until_received(int client_connection) {
+    struct pollfd broken = {client_connection, 0, 0};
+    int left = 0;
+    while (ioctl(client_connection, SIOCOUTQ, &left) == 0 && left > 0 && poll(&broken, 1, 1) == 0) continue;
+}
+
 int main(void) {
     const int listen_socket = listen_on_port();
     if (IS_MENDED) signal(SIGPIPE, SIG_IGN);
@@ -10,7 +20,7 @@ int main(void) {
         if (client_connection == -1) continue;
         receive(client_connection);
         if (write(client_connection, PAGE, sizeof PAGE - 1) > 0) {
-            usleep(1000);  // the rest is computed
+            wait_until_received(client_connection);  // before it computes the rest
             if (write(client_connection, "\n", 1) == -1) perror("write");
         }
         close(client_connection);

@@ -12,7 +12,7 @@ int main(void) {
             close(listen_socket);
             answer(client_connection);
             close(client_connection);
-            usleep(100000);  // it writes its log
+            wait_until_asleep(getppid());  // it writes its log until its parent has the next client
             _exit(0);
         }
         close(client_connection);

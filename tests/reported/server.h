@@ -1,4 +1,4 @@
-/* What the servers in this folder share. Each has a fault that users of a real server have reported, made small; with
+/* Shared by the servers in this folder. Each has a fault that users of a real server have reported, made small; with
    MENDED defined it has not. The first line names the report (on GitHub), the second the row of diagnose that is no, and
    yes when the server is mended. */
 #define _GNU_SOURCE
@@ -56,7 +56,7 @@ MAYBE_UNUSED static void reap_all(int number) {
     errno = saved_errno;
 }
 
-/* What one recv returns: 0 when the client has closed, -1 when it was reset, or a signal came. */
+/* Calls recv once. Returns 0 when the client has closed, -1 when it was reset, or a signal came. */
 MAYBE_UNUSED static ssize_t receive(int client_connection) {
     char request[4096];
     return recv(client_connection, request, sizeof request, 0);
@@ -66,13 +66,46 @@ MAYBE_UNUSED static void answer(int client_connection) {
     send(client_connection, PAGE, sizeof PAGE - 1, MSG_NOSIGNAL);
 }
 
-/* What a child does for its client, when it has closed what it does not need. */
+/* Serves a client, and closes its connection. */
 MAYBE_UNUSED static void serve(int client_connection) {
     if (receive(client_connection) > 0) answer(client_connection);
     close(client_connection);
 }
 
-/* A child for each client, which does this and exits. */
+/* Waits until a process sleeps (proc_pid_stat(5)). */
+MAYBE_UNUSED static void wait_until_asleep(pid_t pid) {
+    char path[64], state = 'R';
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    while (state == 'R') {
+        FILE *file = fopen(path, "r");
+        if (file == NULL || fscanf(file, "%*d (%*[^)]) %c", &state) != 1) return;
+        fclose(file);
+    }
+}
+
+/* One process for all clients: poll tells which of them can be served. `on_shortage` is called when accept fails for want
+   of a descriptor; it may stop asking for clients until one has left. */
+MAYBE_UNUSED static void serve_by_events(int listen_socket, void (*on_shortage)(struct pollfd *listening)) {
+    enum { MOST_CLIENTS = 1000 };
+    static struct pollfd events[MOST_CLIENTS];
+    nfds_t count = 1;
+    events[0] = (struct pollfd){listen_socket, POLLIN, 0};
+    for (;;) {
+        poll(events, count, -1);
+        for (nfds_t i = 1; i < count; ++i) {
+            if (events[i].revents == 0) continue;
+            serve(events[i].fd);
+            events[i--] = events[--count];
+            events[0].events = POLLIN;
+        }
+        if (events[0].revents == 0) continue;
+        const int client_connection = accept(listen_socket, NULL, NULL);
+        if (client_connection != -1) events[count++] = (struct pollfd){client_connection, POLLIN, 0};
+        else if (errno == EMFILE) on_shortage(&events[0]);
+    }
+}
+
+/* Forks a child for each client: it calls serve_client and exits. */
 MAYBE_UNUSED static void fork_for_each_client(int listen_socket, void (*serve_client)(int)) {
     for (;;) {
         const int client_connection = accept(listen_socket, NULL, NULL);
