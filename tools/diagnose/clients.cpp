@@ -34,7 +34,7 @@ Finding not_applicable(std::string evidence) { return {Answer::not_applicable, s
 Finding undecided(Server& server, const std::string& what) {
     if (server.has_ended()) return not_applicable(what + ": " + server.death());
     std::vector<proc::Process> all = server.alive();
-    // What it has started and is another program is a helper, and hides nothing.
+    // A process of another program is a helper: its sleep hides nothing.
     const std::string program = proc::executable(server.acceptor());
     std::erase_if(all, [&](const auto& one) { return !proc::sleeps(one.pid) || proc::executable(one.pid) != program; });
     if (all.empty() || server.program().is_restless) return {Answer::undecided, what + ": " + server.state()};
@@ -46,7 +46,7 @@ Program patient(const Program& program) { return program.with("SLEEP", "0").with
 
 namespace {
 
-/// What a client sends so that it is accepted, where the kernel waits for that: the beginning of its request.
+/// The bytes that a client sends to be accepted, where the kernel waits for some: the beginning of its request.
 std::string_view greeting_for(const Program& program) { return program.defers_accept ? "GET " : ""; }
 
 }  // namespace

@@ -55,10 +55,10 @@ Held find_place(Server& server, const Client& client);
 /// Connects one more silent client and waits until it has found its place.
 Held hold(Server& server, Clients& clients);
 
-/// What a client sends to this program.
+/// The request that a client sends to this program.
 std::string request_for(const Program& program);
 
-/// What of it a client that is connected has not sent yet.
+/// The part of the request that a client has not sent yet when it is connected.
 std::string rest_of_request(const Program& program);
 
 /// Sends the request. Returns false when the server is gone.
@@ -85,7 +85,7 @@ Finding unanswered(Server& server, const Clients& clients);
 /// Has the client served that is `held`. Whether it got its answer, and the server is ready for the next client.
 bool serve(Server& server, Client& client, const Held& held);
 
-/// What to say about children when a silent client has none.
+/// The finding about children when a silent client has none.
 Finding without_child(Server& server, Clients& clients, const Held& held);
 
 /// The reason why a row that needs an answer cannot be tried; nothing when it can.
@@ -105,7 +105,7 @@ void until_reaped(Server& server);
 /// where root lacks CAP_SYS_RESOURCE: a process that becomes this user does. Throws std::system_error.
 void forbid_processes(pid_t pid);
 
-/// What a program needs before its first client, to set limits by.
+/// The processes and descriptors that a program needs before its first client: limits begin there.
 struct Needs {
     /// Starts `program` to see. Throws what Server throws.
     explicit Needs(const Program& program);

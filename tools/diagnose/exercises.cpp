@@ -95,7 +95,7 @@ void decide(Probe probe, const Solution& solution, const Names& names, Findings&
     }
 }
 
-/// What is known of a server that may not listen when it is started once more.
+/// The server and its nature; without its nature where it does not listen when it is started again.
 Subject known(const Program& server) {
     try {
         return learn(server);

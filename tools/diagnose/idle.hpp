@@ -9,7 +9,7 @@
 
 namespace diagnose {
 
-/// What all processes of a server did while they were watched.
+/// The work of all processes of a server while they were watched.
 struct Work {
     bool is_still = false;  ///< for a quarter of a second each was asleep, none has run, and none was born
     std::size_t births = 0;  ///< processes that were not there in the beginning

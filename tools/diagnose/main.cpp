@@ -169,7 +169,7 @@ private:
 
 // ---- what is done -------------------------------------------------------------------------------
 
-/// What is done without trying the whole table: what is asked of the exercises.
+/// Lists, checks or grades exercises, without trying the whole table.
 int run_exercises(const Options& options) {
     if (!options.junit.empty()) return grade_exercises(options.junit);
     if (options.exercise == nullptr) {
@@ -256,7 +256,7 @@ int run(int argc, char* argv[]) {
         std::cout << USAGE;
         return RECOGNISED;
     }
-    // Whoever reads may have read enough: `make exercises | head -n 3`.
+    // A reader may have read enough: `make exercises | head -n 3`.
     if (options.is_about_exercises()) std::signal(SIGPIPE, SIG_IGN);
     try {
         if (!options.is_about_exercises()) return run_table(options);

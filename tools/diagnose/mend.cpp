@@ -1,4 +1,4 @@
-// What a no means in one clause, and how to mend it.
+// For each behaviour: the fault that a no shows, in one clause, and how to mend it.
 #include <algorithm>
 #include <iterator>
 #include <string>

@@ -1,4 +1,4 @@
-// What a server is like: how it serves its clients, and whether it answers at all. The probes ask this first, since it
+// The nature of a server: how it serves its clients, and whether it answers at all. The probes ask this first, since it
 // decides how a behaviour can be tried, and which cannot.
 #pragma once
 

@@ -86,7 +86,7 @@ namespace {
 
 constexpr const char* ASLEEP = "with no client left, all of it is asleep";
 
-/// What a server does that should rest, since its client has left; nothing when it rests.
+/// The work of a server whose client has left, so that it should rest; nothing when it rests.
 std::optional<Finding> work_without_clients(const Subject& subject) {
     Server server(patient(subject.program));
     if (subject.nature.unanswered.empty() && !subject.nature.dies_of_exit) {

@@ -29,7 +29,7 @@ bool serve_one(Server& server) {
     return is_answered;
 }
 
-/// What is seen of the zombies when all children have exited.
+/// Decides by the zombies that are left when all children have exited.
 Finding judge_zombies(Server& server, const std::string& children, std::size_t count) {
     until_reaped(server);
     const std::size_t zombies = server.zombies().size();

@@ -102,7 +102,7 @@ std::size_t sockets_after_polite_clients(const Subject& subject) {
     return sockets_of_all(server);
 }
 
-/// What comes of one kind of rudeness.
+/// How the server fared with one kind of rudeness.
 struct Outcome {
     std::optional<Finding> fault;
     std::size_t before = 0;  ///< the sockets

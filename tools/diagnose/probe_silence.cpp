@@ -82,7 +82,8 @@ Finding drops_silent_clients(const Subject& subject) {
     if (subject.nature.speaks_first) return not_applicable("it speaks first: a client has no need to say anything");
     Finding finding = keeps_short_timeout(program);
     if (finding.answer != Answer::yes) return finding;
-    // Who does not know TIMEOUT has a time of its own, which is right as well; unless it is no time to speak in.
+    // A server that does not know TIMEOUT has a time of its own. That is right as well, unless it is too short to speak
+    // in.
     Silence silence(program, "600");
     return silence.ends_within(LEAST) && !silence.is_enough(LEAST) ? too_short(silence) : finding;
 }

@@ -1,4 +1,4 @@
-// What all rows together say of a server: which step it is like, in what it is better, and what is wrong with it.
+// The verdict of all rows together: which step the server is like, in what it is better, and what is wrong with it.
 #pragma once
 
 #include <string>
@@ -39,10 +39,10 @@ bool is_as_good(const std::vector<Tried>& tried, char step);
 /// "behaves like step_g, and better: sheds load". `kind`: what it is, where no step is.
 std::string verdict(const Likeness& like, const std::vector<Tried>& tried, Kind kind);
 
-/// What a no means, as a clause: "a child keeps the listening socket".
+/// The fault that a no shows, as a clause: "a child keeps the listening socket".
 std::string fault_of(const Tried& row);
 
-/// What to change about a no, and where it is shown: one line.
+/// The change that mends a no, and the page that shows it: one line.
 std::string mend_of(const Tried& row);
 
 }  // namespace diagnose

@@ -47,7 +47,7 @@ struct Program {
     /// The kernel hands over a client only when it has sent something (TCP_DEFER_ACCEPT, tcp(7)).
     bool defers_accept = false;
 
-    /// What is left of `patience` before the deadline; not less than 0. Throws Interrupted.
+    /// The rest of `patience`, cut off at the deadline; not less than 0. Throws Interrupted.
     std::chrono::milliseconds patience_left() const { return until_deadline(patience); }
     /// The same of a longest time.
     std::chrono::milliseconds until_deadline(std::chrono::milliseconds longest) const;

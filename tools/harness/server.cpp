@@ -75,7 +75,7 @@ bool is_one_of(const std::string& call, std::initializer_list<const char*> calls
 bool is_accept(const std::string& call) { return is_one_of(call, {"accept", "accept4"}); }
 bool is_wait_for_a_child(const std::string& call) { return is_one_of(call, {"wait4", "waitid"}); }
 
-/// What servers wait in that watch many descriptors.
+/// The calls in which a server waits for any of many descriptors.
 bool is_wait_for_events(const std::string& call) {
     return is_one_of(
         call, {"poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_enter"});

@@ -25,12 +25,12 @@ namespace harness {
 enum class Place {
     with_a_child,  ///< which the server has started for it
     with_the_server,  ///< one of the processes that were there before
-    in_the_queue,  ///< nobody accepts it: whoever could is busy with something else
-    let_go,  ///< the server has hung up
+    in_the_queue,  ///< nobody accepts it: all are busy with something else
+    let_go,  ///< the server has closed it
     moving,  ///< none of these yet
 };
 
-/// A program was started, but it exited or did not listen in time. What is the fault of the observer, such as too few
+/// A program was started, but it exited or did not listen in time. A fault of the observer, such as too few
 /// descriptors, is another std::runtime_error.
 class NotListening : public std::runtime_error {
 public:
@@ -68,14 +68,14 @@ public:
     /// for a moment like its end.
     bool stays(const std::function<bool()>& condition);
 
-    // What the acceptor is about:
+    // The state of the acceptor:
     bool waits_in_accept() const;  ///< asleep in accept(2), ready for the next client
     bool waits_for_a_child() const;  ///< asleep in wait(2) or one of its kind
     bool waits_in_recv() const;  ///< asleep in recv(2) or read(2), since a client is silent
     bool is_stopped() const;  ///< by SIGSTOP
     bool holds(std::uint64_t socket_inode) const;
 
-    // What all are about that were there before the first client: one process, a master and its workers, threads.
+    // The state of all that was there before the first client: one process, a master and its workers, threads.
     std::size_t sockets() const;  ///< how many descriptors of sockets they have
     bool is_ready() const;  ///< one waits for the next client: in accept(2), or in epoll_wait(2) and the like
     bool is_asleep() const;  ///< all wait, for whatever
@@ -92,7 +92,7 @@ public:
     unsigned queued() const;  ///< how many connections wait to be accepted
     unsigned backlog() const;  ///< what listen(2) was given
 
-    /// What it has started since the first client could come, and has not exited.
+    /// The processes that it has started since the first client could come, and that have not exited.
     std::vector<proc::Process> children() const;
     /// Whether the SIGCHLD of each child that was seen to exit has been delivered: what else it makes of it, it is
     /// about to do, or has done.

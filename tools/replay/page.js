@@ -36,7 +36,7 @@ class Recording {
   }
   process(number) { return this.processes.find((one) => one.number === number); }
   zombies(i) { return [...this.states[i].processes.values()].filter((one) => one.state === 'zombie').length; }
-  /// What was pending, and how many had the socket, before a step.
+  /// The state before a step: the signals that were pending, the references to a socket.
   before(i) { return this.states[Math.max(i - 1, 0)]; }
   parentPending(i, state) {
     const parent = this.process(this.steps[i].who)?.parent;
@@ -183,7 +183,7 @@ function sayBlocks(recording, i, who) {
   return say(`${who} waits in ${step.name}.`, `${who}在 ${step.name} 里等待。`) + queue;
 }
 
-/// What happened at a step. Chinese has a blank between a number and a word.
+/// The sentence about a step. Chinese has a blank between a number and a word.
 function sentence(recording, i) {
   const text = sayStep(recording, i);
   return language === 'zh' ? text.replace(/([0-9A-Za-z])(?=[\u4e00-\u9fff])/g, '$1 ').replace(/([\u4e00-\u9fff])(?=[0-9A-Za-z])/g, '$1 ') : text;

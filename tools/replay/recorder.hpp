@@ -48,7 +48,7 @@ public:
     static constexpr std::size_t MOST_STEPS = 2000;
 
 private:
-    /// What there is to know about a tracee besides.
+    /// Facts about a tracee that the tracer does not need.
     struct Note {
         std::optional<ShownCall> shown;  ///< the call that it is in
         std::string target;  ///< of that call's descriptor, before it

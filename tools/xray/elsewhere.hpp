@@ -1,4 +1,4 @@
-// What the processes hold that are not the server's: a worker's listening socket is its parent's as well.
+// The sockets of processes that are not the server's: a worker's listening socket is its parent's as well.
 #pragma once
 
 #include <sys/types.h>

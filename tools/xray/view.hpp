@@ -22,7 +22,7 @@ public:
     /// The lines for a window of this size.
     Lines lines(const Snapshot& snapshot, Size size);
 
-    /// What stands below them, after a call of lines: "port 8888   q quits   ? help".
+    /// The line below them, once lines() was called: "port 8888   q quits   ? help".
     std::string footer() const;
 
 private:
