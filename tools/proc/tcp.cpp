@@ -130,7 +130,7 @@ std::vector<TcpSocket> tcp_sockets(bool with_times) {
         all.push_back({one.idiag_inode, one.idiag_state, ntohs(one.id.idiag_sport),
                        address_of(one.idiag_family, one.id.idiag_src, one.id.idiag_sport),
                        address_of(one.idiag_family, one.id.idiag_dst, one.id.idiag_dport), one.idiag_rqueue - end,
-                       since_sent(header, one)});
+                       one.idiag_timer == 1, since_sent(header, one)});
     });
     return all;
 }

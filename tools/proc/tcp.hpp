@@ -45,6 +45,9 @@ struct TcpSocket {
     std::string address;  ///< at our end: "127.0.0.1:8888", "[::1]:8888"; IPv4 within IPv6 is written as IPv4
     std::string peer;  ///< at the other end
     unsigned unread = 0;  ///< bytes that have arrived and that nobody has received
+    /// Whether our end waits for the other one to acknowledge something, or to complete the connection: a packet is on
+    /// its way, in one direction or the other (idiag_timer, sock_diag(7): the retransmission timer runs).
+    bool is_unacknowledged = false;
     /// How long ago our end has last sent data or, before it has, was connected (tcpi_last_data_sent, "lastsnd" of
     /// ss(8)): of a connection in the accept queue, how long it has waited.
     std::chrono::milliseconds since_sent{0};

@@ -98,6 +98,7 @@ void Recorder::record(bool (*is_interrupted)()) {
             tracer_.wait_for_stop(100);
             run_until_idle();
         }
+        tracer_.set_server_port(port());
         if (server_->has_ended()) {
             throw std::runtime_error("the server ended before it accepted a client: it " +
                                      proc::describe_wait_status(*server_->status));

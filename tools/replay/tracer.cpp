@@ -15,15 +15,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <fstream>
 #include <map>
 #include <optional>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "../proc/process.hpp"
+#include "../proc/tcp.hpp"
 
 namespace replay {
 namespace {
@@ -73,19 +72,6 @@ void wait_for_news(std::chrono::microseconds most) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(most);
     const timespec time = {seconds.count(), std::chrono::nanoseconds(most - seconds).count()};
     sigtimedwait(&news, nullptr, &time);
-}
-
-/// Whether a processor has received packets that it has not handled yet: the twelfth figure of each line (Linux 5.10;
-/// net/core/net-procfs.c).
-bool are_packets_on_their_way() {
-    std::ifstream file("/proc/net/softnet_stat");
-    for (std::string line; std::getline(file, line);) {
-        std::istringstream figures(line);
-        std::string figure;
-        for (int i = 0; i < 12; ++i) figures >> figure;
-        if (figures && figure.find_first_not_of('0') != std::string::npos) return true;
-    }
-    return false;
 }
 
 }  // namespace
@@ -227,20 +213,30 @@ void Tracer::note(Tracee& tracee, int status) {
     }
 }
 
+/// What a client, or the server, has sent and the other one has not acknowledged.
+bool Tracer::packet_is_on_its_way() const {
+    if (server_port_ == 0) return false;
+    const std::string port = ':' + std::to_string(server_port_);
+    const std::vector<proc::TcpSocket> all = proc::tcp_sockets();
+    return std::any_of(all.begin(), all.end(), [&](const proc::TcpSocket& one) {
+        return one.is_unacknowledged && (one.port == server_port_ || one.peer.ends_with(port));
+    });
+}
+
 bool Tracer::is_calm() const {
-    if (are_packets_on_their_way()) return false;
-    return std::all_of(tracees_.begin(), tracees_.end(), [](const auto& one) {
+    const auto is_calm = [](const auto& one) {
         if (one.second.is_stopped() || one.second.has_ended()) return true;
         // A process has the state S already while it looks whether it has to sleep, so it has to be off its processor
         // as well; and one that has been stopped meanwhile is in a call, too, but has another state.
         if (proc::blocked_in(one.first).empty()) return false;
         const std::optional<proc::Process> now = proc::process(one.first);
         return now && (now->state == 'S' || now->state == 'T');
-    });
+    };
+    return std::all_of(tracees_.begin(), tracees_.end(), is_calm) && !packet_is_on_its_way();
 }
 
 void Tracer::settle() {
-    // Calm at two looks in succession: between packets and processes the first one may have missed a packet's arrival.
+    // Calm at two looks in succession: between processes and packets the first one may have missed a packet's arrival.
     const auto deadline = std::chrono::steady_clock::now() + PATIENCE;
     for (int calm = 0; calm < 2 && std::chrono::steady_clock::now() < deadline;) {
         const bool has_news = collect();

@@ -60,9 +60,10 @@ public:
     /// Lets a process that is stopped go on to its next stop; what it was stopped for is delivered.
     void resume(Tracee& tracee);
 
-    /// Returns when each process that is followed is stopped, blocked in a call, or has ended, and no packet is on its
-    /// way that could wake one.
+    /// Returns when each process that is followed is stopped, blocked in a call, or has ended, and no packet to or from
+    /// the server's port is on its way, which could wake one.
     void settle();
+    void set_server_port(std::uint16_t port) { server_port_ = port; }
 
     /// Waits for any stop, for `milliseconds` at most. Returns whether there was one.
     bool wait_for_stop(int milliseconds);
@@ -77,9 +78,11 @@ public:
 private:
     Tracee& add(pid_t pid);
     bool collect();
+    bool packet_is_on_its_way() const;
     bool is_calm() const;
     void note(Tracee& tracee, int status);
 
+    std::uint16_t server_port_ = 0;
     sigset_t mask_before_ = {};
     std::map<pid_t, Tracee> tracees_;
     std::map<pid_t, int> early_;  // stops of children that came before their parents told of them
