@@ -7,12 +7,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 namespace net {
@@ -25,12 +27,10 @@ template <class Integer> Integer check(const char* call, Integer result) {
 /// Writes all of `text` with write(2), carries on after a signal and after a partial write. Returns 0, or -1 when it
 /// cannot, and then errno says why. Async-signal-safe.
 inline int write_all(int fd, std::string_view text) noexcept {
-    while (!text.empty()) {
-        const ssize_t written = ::write(fd, text.data(), text.size());
-        if (written == -1 && errno != EINTR) return -1;
-        if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return 0;
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written == -1 && errno != EINTR) return -1;
+    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
+    return text.empty() ? 0 : write_all(fd, text);
 }
 
 /// Writes a line, of texts and whole numbers, to stdout. It is there at once, and never in a buffer that fork would
@@ -40,7 +40,7 @@ template <class... Parts> int signal_safe_print(const Parts&... parts) noexcept 
     char line[2048];
     char* end = line;
     const auto append = [&end, last = line + sizeof line - 1](const auto& part) {
-        if constexpr (std::is_integral_v<std::decay_t<decltype(part)>>) end = std::to_chars(end, last, part).ptr;
+        if constexpr (requires { std::to_chars(end, last, part); }) end = std::to_chars(end, last, part).ptr;
         else end += std::string_view(part).copy(end, static_cast<std::size_t>(last - end));
     };
     (append(parts), ...);
@@ -129,10 +129,12 @@ private:
 /// number from 0 to 65535, got "abc"") when it holds anything else, or a number above `most`.
 template <class Number> Number number(const std::string& name, const char* text, Number fallback, int most) {
     if (text == nullptr) return fallback;
-    const char* must = std::is_integral_v<Number> ? " must be a whole number" : " must be a number";
+    const bool is_whole = static_cast<Number>(0.5) == 0;
+    const char* const must = is_whole ? " must be a whole number" : " must be a number";
+    const char* const digits = is_whole ? "0123456789" : "0123456789.";
     char* end = nullptr;
     const double value = std::strtod(text, &end);  // it reads " 1", "1e3" and "inf" as well
-    const bool is_plain = text[std::strspn(text, std::is_integral_v<Number> ? "0123456789" : "0123456789.")] == '\0';
+    const bool is_plain = std::string_view(text).find_first_not_of(digits) == std::string_view::npos;
     if (is_plain && end > text && *end == '\0' && value <= most) return static_cast<Number>(value);
     throw std::invalid_argument(name + must + " from 0 to " + std::to_string(most) + ", got \"" + text + '"');
 }
@@ -155,17 +157,15 @@ inline sockaddr_in server_address() {
 /// What main does: serves, and turns what that throws into one line on stderr and the exit status: 2 for misuse
 /// (std::invalid_argument, or any argument), otherwise 1. SIGPIPE is ignored, as in Python: to write to a peer that is
 /// gone is an error of write, EPIPE.
-inline int run(int argc, char* argv[], auto serve_forever) {
-    try {
-        if (argc > 1) throw std::invalid_argument("usage: no arguments; the settings are in the environment");
-        std::signal(SIGPIPE, SIG_IGN);
-        return serve_forever(), 0;
-    } catch (const std::exception& error) {
-        std::string line = std::string(argv[0]).substr(std::string_view(argv[0]).rfind('/') + 1) + ": " + error.what();
-        for (char& byte : line) byte = static_cast<unsigned char>(byte) < ' ' ? '?' : byte;
-        write_all(STDERR_FILENO, line + '\n');
-        return dynamic_cast<const std::invalid_argument*>(&error) ? 2 : 1;
-    }
+inline int run(int argc, char* argv[], auto serve_forever) try {
+    if (argc > 1) throw std::invalid_argument("usage: no arguments; the settings are in the environment");
+    std::signal(SIGPIPE, SIG_IGN);
+    return serve_forever(), 0;
+} catch (const std::exception& error) {
+    std::string line = std::string(argv[0]).substr(std::string_view(argv[0]).rfind('/') + 1) + ": " + error.what();
+    for (char& byte : line) byte = static_cast<unsigned char>(byte) < ' ' ? '?' : byte;
+    write_all(STDERR_FILENO, line + '\n');
+    return dynamic_cast<const std::invalid_argument*>(&error) ? 2 : 1;
 }
 
 }  // namespace net
