@@ -8,6 +8,8 @@ deps() {  # to build and to test
     need  curl                    curl                 curl                   curl                  curl               curl
     need  diff                    diffutils            diffutils              diffutils             diffutils          -
     need  python3                 python3              python3                python                python3            python
+    need  '<Python.h>'            python3-dev          python3-devel          python                python3-dev        python
+    need  '<pybind11/embed.h>'    pybind11-dev         pybind11-devel         pybind11              py3-pybind11-dev   pybind11
     need  socat                   socat                socat                  socat                 socat              socat
     need  '<doctest/doctest.h>'   doctest-dev          doctest-devel          doctest               doctest-dev        doctest
     need  '<vterm.h>'             libvterm-dev         libvterm-devel         libvterm              libvterm-dev       libvterm
@@ -56,7 +58,7 @@ is_there() {
     case $1 in
         compiler) ${CXX:-g++} --version ;;
         python:*) "${PYTHON:-python3}" -c "import ${1#python:}" ;;
-        "<"*) printf '#include %s\n' "$1" | ${CXX:-g++} -std=c++20 -E -x c++ - ;;
+        "<"*) printf '#include %s\n' "$1" | ${CXX:-g++} -std=c++20 $("${PYTHON:-python3}-config" --includes) -E -x c++ - ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1
 }

@@ -7,10 +7,13 @@ EXERCISE_PROGRAMS := $(patsubst %/server.cpp,$(BUILD)/%,$(wildcard exercises/*/s
 # What a student has written: the compiler stops at the first error, and the last line says whose it is.
 $(EXERCISE_PROGRAMS): $(BUILD)/%: %/server.cpp $(BUILD)/static
 	@mkdir -p $(@D) && rm -f $@
-	@$(COMPILE) @$(BUILD)/static -Wfatal-errors -MF $@.d $< $(filter %.o,$^) -o $@ 2>$@.errors || \
+	@$(COMPILE) $(HOW_LINKED) -Wfatal-errors -MF $@.d $< $(filter %.o,$^) $(LIBRARIES) -o $@ 2>$@.errors || \
 	  { cat $@.errors; echo '$<: it does not compile; the compiler says above in which line, and why'; exit 1; } >&2
 	@cat $@.errors >&2
-$(BUILD)/exercises/12_homework: $(BUILD)/step_h.o
+HOW_LINKED = @$(BUILD)/static
+$(BUILD)/exercises/12_homework: HOW_LINKED =
+$(BUILD)/exercises/12_homework: LIBRARIES = $(shell $(PYTHON)-config --embed --ldflags)
+$(BUILD)/exercises/12_homework: $(BUILD)/wsgi.o $(BUILD)/http.o
 
 LOOK = make replay client3 && ./replay $(or $(SERVER),$(call program_of,7)) -- ./client3 --max-clients 3
 program_of = $(filter $(BUILD)/exercises/0$(1)_% $(BUILD)/exercises/$(1)_%,$(EXERCISE_PROGRAMS))
@@ -23,5 +26,5 @@ $(EXERCISES): exercise_%: $(BIN)diagnose $$(if $$(SERVER),,$$(call program_of,$$
 grade: $(BIN)diagnose  ## check all exercises: a table, and JUnit XML in build/grade.xml
 	@MAKEFLAGS= $(MAKE) --keep-going --silent $(MAKEOVERRIDES) $(EXERCISE_PROGRAMS) || true
 	@$(RUN)diagnose --grade $(BUILD)/grade.xml
-test_exercises: $(BIN)diagnose $(BUILD)/step_h.o  ## test the exercises: given programs, solutions, wrong solutions
-	@STEP_H_PARTS=$(BUILD)/step_h.o $(PYTHON) tests/exercises.py
+test_exercises: $(BIN)diagnose  ## test the exercises: given programs, solutions, wrong solutions
+	@$(PYTHON) tests/exercises.py

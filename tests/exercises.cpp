@@ -84,7 +84,7 @@ TEST_CASE("exercises: each asks for behaviours that there are, and gives other g
     }
     CHECK(exercise("7").folder() == "exercises/07_burst");
     CHECK(exercise("12").command() ==
-          Command{folder("BUILD", "build/") + "exercises/12_homework", "step_h_wsgi/hello.sh"});
+          Command{folder("BUILD", "build/") + "exercises/12_homework", "step_h_wsgi.hello:application"});
     CHECK_THROWS_AS(exercise("07"), std::invalid_argument);
     CHECK_THROWS_AS(exercise("13"), std::invalid_argument);
 }

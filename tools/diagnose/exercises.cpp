@@ -58,7 +58,7 @@ const Exercise EXERCISES[] = {
      {"answers", "closes", "child closes listener", "survives SIGCHLD", "reaps one", "reaps many", "process limit",
       "sheds load"},
      "server.cpp",
-     "step_h_wsgi/hello.sh"},
+     "step_h_wsgi.hello:application"},
 };
 
 using Probe = Findings (*)(const Solution&);
