@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -116,38 +115,18 @@ std::uint64_t parse_content_length(const std::string& value) {
     return *length;
 }
 
-template <std::size_t SIZE> bool is_among(std::string_view name, const std::string_view (&names)[SIZE]) {
-    return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
+/// Whether the list, of names between blanks, has this one.
+bool has_name(std::string_view list, const std::string& name) { return list.find(' ' + name + ' ') != list.npos; }
 
-/// Fields whose value is no list: two of them cannot be joined (RFC 9110, 5.3), and two servers would pick two values.
-bool is_single(std::string_view name) {
-    static constexpr std::string_view NAMES[] = {"authorization",
-                                                 "content-location",
-                                                 "content-range",
-                                                 "content-type",
-                                                 "date",
-                                                 "expect",
-                                                 "from",
-                                                 "host",
-                                                 "if-modified-since",
-                                                 "if-range",
-                                                 "if-unmodified-since",
-                                                 "max-forwards",
-                                                 "proxy-authorization",
-                                                 "range",
-                                                 "referer",
-                                                 "user-agent"};
-    return is_among(name, NAMES);
-}
+/// Fields whose value is no list: two of them cannot be joined (RFC 9110, 5.3), and two servers would take two values.
+constexpr std::string_view SINGLE_FIELDS =
+    " authorization content-location content-range content-type date from host if-modified-since if-range "
+    "if-unmodified-since max-forwards proxy-authorization range referer user-agent ";
 
-/// PEP 3333, "Other HTTP Features".
-bool is_hop_by_hop(std::string_view name) {
-    static constexpr std::string_view NAMES[] = {
-        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
-        "te",         "trailer",    "trailers",           "transfer-encoding",   "upgrade"};
-    return is_among(name, NAMES);
-}
+/// Fields about the connection, which is the server's alone (PEP 3333, "Other HTTP Features"; RFC 9110, 7.6.1).
+constexpr std::string_view HOP_BY_HOP_FIELDS =
+    " connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer trailers "
+    "transfer-encoding upgrade ";
 
 }  // namespace
 
@@ -203,10 +182,8 @@ void RequestParser::take_request_line(const std::string& line) {
     request_.version = line.substr(last + 1);
     if (!is_token(request_.method)) throw Error(400, "the method is no token");
     const std::string& version = request_.version;
-    if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digit(version[5]) || version[6] != '.' ||
-        !is_digit(version[7])) {
-        throw Error(400, "not a version of HTTP");
-    }
+    const bool is_version = version.size() == 8 && version.starts_with("HTTP/") && version[6] == '.';
+    if (!is_version || !is_digit(version[5]) || !is_digit(version[7])) throw Error(400, "not a version of HTTP");
     if (version[5] != '1') throw Error(505, "not HTTP/1");
     if (request_.method == "CONNECT") throw Error(501, "not a proxy");
     take_target(std::string_view(line).substr(first + 1, last - first - 1));
@@ -236,7 +213,7 @@ void RequestParser::take_field(const std::string& line) {
     const std::string name = lower(field_name);
     const auto [found, is_new] = request_.fields.try_emplace(name, value);
     if (is_new) return;
-    if (is_single(name)) throw Error(400, "two fields " + name);
+    if (has_name(SINGLE_FIELDS, name)) throw Error(400, "two fields " + name);
     found->second += (name == "cookie" ? "; " : ", ") + value;
 }
 
@@ -338,7 +315,7 @@ void Response::add(const std::string& name, const std::string& value) {
         throw std::invalid_argument("control character in the header field " + name);
     }
     const std::string lower_name = lower(name);
-    if (is_hop_by_hop(lower_name)) throw std::invalid_argument("hop-by-hop header field " + name);
+    if (has_name(HOP_BY_HOP_FIELDS, lower_name)) throw std::invalid_argument("hop-by-hop header field " + name);
     if (lower_name == "content-length") {
         if (content_length_) throw std::invalid_argument("two fields Content-Length");
         content_length_ = number_in(value);
@@ -360,44 +337,22 @@ std::string Response::head() const {
 
 std::string_view reason_phrase(int status) {
     static const std::map<int, std::string_view> PHRASES = {
-        {200, "OK"},
-        {201, "Created"},
-        {202, "Accepted"},
-        {204, "No Content"},
-        {206, "Partial Content"},
-        {301, "Moved Permanently"},
-        {302, "Found"},
-        {303, "See Other"},
-        {304, "Not Modified"},
-        {307, "Temporary Redirect"},
-        {308, "Permanent Redirect"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {413, "Content Too Large"},
-        {414, "URI Too Long"},
-        {417, "Expectation Failed"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {501, "Not Implemented"},
-        {502, "Bad Gateway"},
-        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},
-        {505, "HTTP Version Not Supported"},
-    };
+        {400, "Bad Request"},     {408, "Request Timeout"},       {413, "Content Too Large"},
+        {414, "URI Too Long"},    {417, "Expectation Failed"},    {431, "Request Header Fields Too Large"},
+        {501, "Not Implemented"}, {500, "Internal Server Error"}, {505, "HTTP Version Not Supported"},
+        {504, "Gateway Timeout"}};
     const auto found = PHRASES.find(status);
     return found == PHRASES.end() ? "" : found->second;
 }
 
 std::string date() {
+    thread_local std::time_t last = -1;
+    thread_local char text[40];
     const std::time_t now = std::time(nullptr);
+    if (std::exchange(last, now) == now) return text;
     std::tm parts = {};
-    gmtime_r(&now, &parts);
-    char text[40];
-    return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+    std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &parts));
+    return text;
 }
 
 Page::Page(int status, bool is_for_head) {

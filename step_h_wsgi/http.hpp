@@ -174,7 +174,7 @@ constexpr bool is_control(char byte) {
     return (static_cast<unsigned char>(byte) < ' ' && byte != '\t') || byte == '\x7f';
 }
 
-/// Returns "Not Found" for 404; empty for a status that is not in the table.
+/// Returns "Bad Request" for 400; empty for a status that no error page has.
 std::string_view reason_phrase(int status);
 
 /// Returns the time now, in the format of the field Date (RFC 9110, 5.6.7).

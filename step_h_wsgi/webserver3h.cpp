@@ -9,7 +9,6 @@
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,17 +19,15 @@
 #include <chrono>
 #include <climits>
 #include <condition_variable>
-#include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <exception>
-#include <initializer_list>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -49,9 +46,10 @@ using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
 constexpr std::size_t FIRST_WORKERS = 2;
-constexpr Seconds SPARE_TIME(5);  // workers that were not needed for so long end
+constexpr Seconds SPARE_TIME(5);  // half of the workers that are idle without need end after it
 constexpr Seconds PAUSE(0.1);  // before another try of what has just failed
-constexpr Seconds HANDSHAKE_TIME(0.1);  // for a connection that the client takes for made already
+constexpr Seconds HANDSHAKE_TIME(0.1);  // for the last packet of a connection that the client takes for made
+constexpr int LAST_BYTES_TIME = 200;  // milliseconds of silence after which a client has sent all of its request
 
 struct Settings {
     std::uint16_t max_clients = net::number<std::uint16_t>("MAX_CLIENTS", std::getenv("MAX_CLIENTS"), 64, 65535);
@@ -73,47 +71,35 @@ void print_error(const std::string& text) { net::write_all(STDERR_FILENO, "step_
 
 // ---- what parent and workers share --------------------------------------------------------------
 
-/// Says which workers are idle, in memory that all processes share. One atomic operation changes a worker's state, so
-/// one that is killed at any moment leaves a true one.
+/// Says which workers are idle, in memory that all processes share. One atomic operation changes a worker's state: a
+/// worker that is killed at any moment leaves no half of a change.
 class Scoreboard {
 public:
-    explicit Scoreboard(std::size_t workers) : words_((workers + 63) / 64) {
-        void* const memory = mmap(nullptr, sizeof(Shared) + words_ * sizeof(Word), PROT_READ | PROT_WRITE,
-                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    explicit Scoreboard(std::size_t workers) : size_(2 + (workers + 63) / 64) {
+        const int access = PROT_READ | PROT_WRITE;
+        void* const memory = mmap(nullptr, size_ * sizeof(Word), access, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
-        shared_ = new (memory) Shared;
-        idle_ = reinterpret_cast<Word*>(shared_ + 1);
-        std::uninitialized_value_construct_n(idle_, words_);
+        words_ = static_cast<Word*>(memory);
+        std::uninitialized_value_construct_n(words_, size_);
     }
 
-    void set_idle(std::size_t worker) { idle_[worker / 64] |= bit(worker); }
-    /// Returns how many others are idle.
-    std::size_t set_busy(std::size_t worker) {
-        idle_[worker / 64] &= ~bit(worker);
-        const std::size_t others = idle();
-        for (std::size_t fewest = shared_->fewest_idle; others < fewest;) {
-            if (shared_->fewest_idle.compare_exchange_weak(fewest, others)) break;
-        }
-        return others;
-    }
-    bool is_idle(std::size_t worker) const { return (idle_[worker / 64] & bit(worker)) != 0; }
+    void set_idle(std::size_t worker) { words_[2 + worker / 64] |= std::uint64_t{1} << worker % 64; }
+    void set_busy(std::size_t worker) { words_[2 + worker / 64] &= ~(std::uint64_t{1} << worker % 64); }
     std::size_t idle() const {
         std::size_t sum = 0;
-        for (std::size_t i = 0; i < words_; ++i) sum += static_cast<std::size_t>(std::popcount(idle_[i].load()));
+        for (std::size_t i = 2; i < size_; ++i) sum += static_cast<std::size_t>(std::popcount(words_[i].load()));
         return sum;
     }
 
-    /// Returns how few have been idle at once since the last call.
-    std::size_t take_fewest_idle() { return shared_->fewest_idle.exchange(idle()); }
+    /// Not 0: the parent wants to be woken when no worker is idle, since it may start another one.
+    std::atomic<std::uint64_t>& wants_news() { return words_[0]; }
 
-    /// Whether the parent wants to be woken when no worker is idle: it may start another one.
-    std::atomic<bool>& wants_news() { return shared_->wants_news; }
-
-    void ask_to_end(std::size_t workers) { shared_->surplus = workers; }
-    /// Whether the worker that asks is one of those that are to end.
+    /// How many workers are asked to end.
+    std::atomic<std::uint64_t>& surplus() { return words_[1]; }
+    /// Whether the worker that calls it is one of them.
     bool shall_end() {
-        for (std::size_t left = shared_->surplus; left > 0;) {
-            if (shared_->surplus.compare_exchange_weak(left, left - 1)) return true;
+        for (std::uint64_t left = surplus(); left > 0;) {
+            if (surplus().compare_exchange_weak(left, left - 1)) return true;
         }
         return false;
     }
@@ -121,22 +107,13 @@ public:
 private:
     using Word = std::atomic<std::uint64_t>;
     static_assert(Word::is_always_lock_free);
-    struct Shared {
-        std::atomic<std::size_t> fewest_idle = 0;
-        std::atomic<std::size_t> surplus = 0;
-        std::atomic<bool> wants_news = false;
-    };
-    static std::uint64_t bit(std::size_t worker) { return std::uint64_t{1} << worker % 64; }
-
-    std::size_t words_;
-    Shared* shared_;
-    Word* idle_;
+    std::size_t size_;
+    Word* words_;  // two numbers, and a bit for each worker
 };
 
-/// A pipe through which signal handlers and workers wake the parent.
-int wakeup_pipe[2] = {-1, -1};
+int wakeup_pipe[2] = {-1, -1};  // through which signal handlers and workers wake the parent
 
-void wake_parent() { (void)!write(wakeup_pipe[1], "", 1); }  // when it is full the parent will wake up anyway
+void wake_parent() { (void)!write(wakeup_pipe[1], "", 1); }  // where the pipe is full, the parent will wake up anyway
 
 volatile sig_atomic_t stop_signals = 0;
 
@@ -147,29 +124,31 @@ void handle_signal(int number) {
     errno = saved_errno;
 }
 
-// ---- in a worker: the log -----------------------------------------------------------------------
+// ---- in a worker: the log, and the end of a connection ------------------------------------------
 
-/// The two halves of a request's line in the log, between which its status and its size come.
+/// A request's line in the combined log format: what comes before its status and its size, and what comes after. It has
+/// nothing that the client could have sent to look like another line.
 struct LogLine {
-    /// In the combined log format, with nothing that the client could have sent to look like another line.
-    LogLine(const std::string& client_address, const http::RequestParser& parser) {
-        const std::time_t now = std::time(nullptr);
-        std::tm parts = {};
-        localtime_r(&now, &parts);
-        char time[40];
-        time[std::strftime(time, sizeof time, "%d/%b/%Y:%H:%M:%S %z", &parts)] = '\0';
-        begin = client_address + " - - [" + time + "] " + quoted(parser.request_line()) + ' ';
-        end =
-            ' ' + quoted(parser.request().field("referer")) + ' ' + quoted(parser.request().field("user-agent")) + '\n';
-    }
+    LogLine(const std::string& client_address, const http::RequestParser& parser)
+        : begin(client_address + " - - [" + local_time() + "] " + quoted(parser.request_line()) + ' '),
+          end(' ' + quoted(parser.request().field("referer")) + ' ' + quoted(parser.request().field("user-agent"))) {}
 
-    /// Prints the line in one write, which is short enough to be atomic (PIPE_BUF, pipe(7)).
+    /// In one write, which is short enough to be atomic (PIPE_BUF, pipe(7)).
     void print(int status, std::uint64_t body_size) const {
         const std::string size = body_size == 0 ? "-" : std::to_string(body_size);
-        net::write_all(STDOUT_FILENO, begin + std::to_string(status) + ' ' + size + end);
+        net::write_all(STDOUT_FILENO, begin + std::to_string(status) + ' ' + size + end + '\n');
     }
 
 private:
+    static std::string local_time() {
+        static std::time_t last = -1;
+        static char text[40];
+        const std::time_t now = std::time(nullptr);
+        if (std::exchange(last, now) == now) return text;
+        std::tm parts = {};
+        std::strftime(text, sizeof text, "%d/%b/%Y:%H:%M:%S %z", localtime_r(&now, &parts));
+        return text;
+    }
     static std::string quoted(const std::string& text) {
         std::string safe;
         for (const char byte : text.substr(0, 600)) {
@@ -183,22 +162,21 @@ private:
     std::string begin, end;
 };
 
-// ---- in a worker: the end of a connection -------------------------------------------------------
-
-/// Ends the response for every process that has a copy of the connection. Then receives what the client sends still,
-/// until it closes, or is silent for `patience` milliseconds, or 2 seconds are over: unread bytes would make close
-/// reset the connection, and the client might lose its response (RFC 1122, 4.2.2.13).
-void end_response(int connection, int patience) {
-    shutdown(connection, SHUT_WR);
+/// Receives what the client sends still, until it closes, or is silent for `patience` milliseconds, or 2 seconds are
+/// over. Unread bytes would make close reset the connection, and the client might lose its response (RFC 1122,
+/// 4.2.2.13).
+void drain(int connection, int patience) {
     pollfd more = {connection, POLLIN, 0};
     char unwanted[16384];
-    for (const auto deadline = after(Seconds(2)); Clock::now() < deadline && poll(&more, 1, patience) == 1;) {
-        if (recv(connection, unwanted, sizeof unwanted, MSG_DONTWAIT) <= 0) return;
+    for (const auto deadline = after(Seconds(2)); Clock::now() < deadline;) {
+        const ssize_t size = recv(connection, unwanted, sizeof unwanted, MSG_DONTWAIT);
+        if (size == 0 || (size == -1 && errno != EAGAIN && errno != EINTR)) return;
+        if (size == -1 && (patience == 0 || poll(&more, 1, patience) != 1)) return;
     }
 }
 
-/// Resets the connection, also when another process has a copy of it (tcp_disconnect): the client must not take the
-/// response for whole.
+/// Resets the connection, also where another process has a copy of it: connect(2) to AF_UNSPEC dissolves it. The client
+/// must not take the response for whole.
 void reset(int connection) {
     const sockaddr nobody = {AF_UNSPEC, {}};
     connect(connection, &nobody, sizeof nobody);
@@ -206,10 +184,12 @@ void reset(int connection) {
 
 // ---- in a worker: APP_TIMEOUT -------------------------------------------------------------------
 
-/// Ends the worker when the application takes too long. It is a thread, with all signals blocked, and without
-/// Python: the application may hold the interpreter's lock, or block and handle any signal.
+/// Ends the worker when the application takes too long. It is a thread that has all signals blocked and does without
+/// Python: the application may hold the interpreter's lock, and may block or handle any signal.
 class Watchdog {
 public:
+    enum class Progress { NO_REQUEST, CALLED, WAITING_FOR_CLIENT, RESPONSE_BEGUN, RESPONSE_ENDED };
+
     explicit Watchdog(Seconds app_timeout) : app_timeout_(app_timeout) {
         sigset_t all, before;
         sigfillset(&all);
@@ -223,48 +203,39 @@ public:
         connection_ = connection;
         log_line_ = &log_line;
         is_for_head_ = is_for_head;
-        has_begun_ = is_waiting_for_client_ = false;
         deadline_ = after(app_timeout_);
+        progress_ = Progress::CALLED;
         if (std::exchange(is_resting_, false)) condition_.notify_one();
     }
-    void begin_response() {
+    void set(Progress progress) {
         const std::lock_guard lock(mutex_);
-        has_begun_ = true;
-    }
-    void set_waiting_for_client(bool is_waiting) {
-        const std::lock_guard lock(mutex_);
-        is_waiting_for_client_ = is_waiting;
-    }
-    void end_request() {
-        const std::lock_guard lock(mutex_);
-        log_line_ = nullptr;
+        progress_ = progress;
     }
 
 private:
-    /// Wakes up once in APP_TIMEOUT while there are requests, and not at all while there are none: to begin a request
-    /// costs no system call.
+    /// Wakes up once in APP_TIMEOUT while there are requests, and not at all while there are none: it costs a request
+    /// no system call.
     [[noreturn]] void run() {
         for (std::unique_lock lock(mutex_);;) {
-            if (log_line_ == nullptr) {
-                is_resting_ = true;
-                condition_.wait(lock, [this] { return !is_resting_; });
-            }
-            const auto deadline = deadline_;
-            condition_.wait_until(lock, deadline);
-            if (log_line_ != nullptr && deadline_ <= Clock::now()) give_up();
+            is_resting_ = progress_ == Progress::NO_REQUEST;
+            condition_.wait(lock, [this] { return !is_resting_; });
+            const auto deadline = deadline_;  // that of a later request is later
+            condition_.wait_until(lock, deadline, [] { return false; });
+            if (progress_ != Progress::NO_REQUEST && deadline_ <= Clock::now()) give_up();
         }
     }
 
     [[noreturn]] void give_up() {
         print_error("worker " + std::to_string(getpid()) + ": the application has not finished in APP_TIMEOUT");
-        if (has_begun_) {
-            reset(connection_);
-        } else {
-            const int status = is_waiting_for_client_ ? 408 : 504;
+        if (progress_ == Progress::CALLED || progress_ == Progress::WAITING_FOR_CLIENT) {
+            const int status = progress_ == Progress::CALLED ? 504 : 408;
             const http::Page page(status, is_for_head_);
             send(connection_, page.text.data(), page.text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+            shutdown(connection_, SHUT_WR);
             log_line_->print(status, page.body_size);
-            end_response(connection_, 200);
+            drain(connection_, LAST_BYTES_TIME);
+        } else if (progress_ == Progress::RESPONSE_BEGUN) {
+            reset(connection_);
         }
         if (getpgrp() == getpid()) kill(0, SIGKILL);  // and what the application has started
         _exit(1);
@@ -275,98 +246,101 @@ private:
     std::condition_variable condition_;
     bool is_resting_ = false;
     int connection_ = -1;
-    const LogLine* log_line_ = nullptr;  // null: no request
+    const LogLine* log_line_ = nullptr;
     bool is_for_head_ = false;
-    bool has_begun_ = false;
-    bool is_waiting_for_client_ = false;
     Clock::time_point deadline_;
+    Progress progress_ = Progress::NO_REQUEST;
 };
 
 // ---- in a worker: a client ----------------------------------------------------------------------
 
-/// The client's connection for the application's side. Its functions throw http::Error.
+using Progress = Watchdog::Progress;
+
+/// The client's connection, for the application's side.
 class Client : public wsgi::Client {
 public:
     Client(int connection, const Settings& settings, Watchdog& watchdog)
         : connection_(connection), settings_(settings), watchdog_(watchdog) {}
 
-    /// Receives the request's head within TIMEOUT, and returns what came with it of the body.
+    /// Receives the request's head within TIMEOUT, and returns what came with it of the body. Throws http::Error.
     std::string receive_head(http::RequestParser& parser) {
         const auto deadline = after(settings_.timeout);
-        std::string data(16384, '\0');
+        char data[16384];
         for (bool has_spoken = false;; has_spoken = true) {
-            const std::size_t size = receive_until(deadline, data.data(), data.size());
+            const std::size_t size = receive_until(deadline, data, sizeof data);
             if (size == 0) throw http::Error(has_spoken ? 400 : http::CLIENT_IS_GONE, "the request breaks off");
-            const std::size_t taken = parser.feed({data.data(), size});
+            const std::size_t taken = parser.feed({data, size});
             if (!parser.is_complete()) continue;
-            is_waited_for_ = parser.request().expects_continue && taken == size;
-            return data.substr(taken, size - taken);
+            wants_continue_ = parser.request().expects_continue && taken == size;
+            return {data + taken, size - taken};
         }
     }
 
     std::size_t receive(char* buffer, std::size_t size) override {
-        if (std::exchange(is_waited_for_, false)) send_all({"HTTP/1.1 100 Continue\r\n\r\n", ""});
-        watchdog_.set_waiting_for_client(true);
+        if (std::exchange(wants_continue_, false)) send_all("HTTP/1.1 100 Continue\r\n\r\n", 0);
+        if (progress_ == Progress::CALLED) watchdog_.set(Progress::WAITING_FOR_CLIENT);
         const std::size_t received = receive_until(after(settings_.timeout), buffer, size);
-        watchdog_.set_waiting_for_client(false);
+        watchdog_.set(progress_);
         return received > 0 ? received : throw http::Error(400, "the body breaks off");
     }
 
-    void send(std::string_view head, std::string_view block) override {
-        if (!head.empty()) watchdog_.begin_response();
-        send_all({head, block});
+    void send(std::string_view bytes, bool is_last) override {
+        if (progress_ == Progress::CALLED) watchdog_.set(progress_ = Progress::RESPONSE_BEGUN);
+        send_all(bytes, is_last ? MSG_MORE : 0);
+        if (is_last) end_response();  // in the same packet
     }
 
     std::uint64_t send_file(int file, std::uint64_t offset, std::uint64_t size) override {
-        const std::uint64_t end = offset + size;
-        for (auto position = static_cast<off_t>(offset); static_cast<std::uint64_t>(position) < end;) {
-            const std::uint64_t left = end - static_cast<std::uint64_t>(position);
+        for (auto position = static_cast<off_t>(offset);;) {
+            const std::uint64_t left = size - (static_cast<std::uint64_t>(position) - offset);
             const ssize_t sent = sendfile(connection_, file, &position, std::min<std::uint64_t>(left, 1 << 30));
-            if (sent == 0) return size - left;  // somebody has made the file shorter
+            if (sent == 0) return size - left;  // that was all, or somebody has made the file shorter
             if (sent == -1 && errno != EINTR) throw http::Error(http::CLIENT_IS_GONE, std::strerror(errno));
         }
-        return size;
+    }
+
+    /// Ends the response for every process that has a copy of the connection.
+    void end_response() {
+        if (progress_ != Progress::RESPONSE_ENDED) shutdown(connection_, SHUT_WR);
+        watchdog_.set(progress_ = Progress::RESPONSE_ENDED);
+    }
+
+    /// Sends the error page that is due, and completes the answer.
+    void send_page(wsgi::Answer& answer, bool is_for_head) {
+        const http::Page page(answer.status, is_for_head);
+        answer.body_size = page.body_size;
+        answer.is_whole = true;
+        try {
+            send(page.text, true);
+        } catch (const http::Error&) {
+            answer.is_whole = false;  // the client is gone
+        }
     }
 
 private:
     /// Returns how many bytes have come; 0: the client has ended its half.
     std::size_t receive_until(Clock::time_point deadline, char* buffer, std::size_t size) const {
-        pollfd more = {connection_, POLLIN, 0};
-        for (;;) {
-            const int ready = poll(&more, 1, milliseconds_until(deadline));
-            if (ready == 0) throw http::Error(408, "the request is not there in time");
-            if (ready == -1 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
+        for (pollfd more = {connection_, POLLIN, 0};;) {
             const ssize_t received = recv(connection_, buffer, size, MSG_DONTWAIT);
             if (received >= 0) return static_cast<std::size_t>(received);
             if (errno != EAGAIN && errno != EINTR) throw http::Error(http::CLIENT_IS_GONE, std::strerror(errno));
+            if (poll(&more, 1, milliseconds_until(deadline)) == 0) throw http::Error(408, "too slow");
         }
     }
 
-    void send_all(std::initializer_list<std::string_view> parts) const {
-        iovec left[2];
-        std::transform(parts.begin(), parts.end(), left, [](std::string_view part) {
-            return iovec{const_cast<char*>(part.data()), part.size()};
-        });
-        msghdr message = {};
-        message.msg_iov = left;
-        message.msg_iovlen = 2;
-        while (left[0].iov_len + left[1].iov_len > 0) {
-            const ssize_t sent = sendmsg(connection_, &message, MSG_NOSIGNAL);
+    void send_all(std::string_view data, int flags) const {
+        while (!data.empty()) {
+            const ssize_t sent = ::send(connection_, data.data(), data.size(), flags | MSG_NOSIGNAL);
             if (sent == -1 && errno != EINTR) throw http::Error(http::CLIENT_IS_GONE, std::strerror(errno));
-            auto size = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
-            for (iovec& part : left) {
-                const std::size_t taken = std::min(size, part.iov_len);
-                part.iov_base = static_cast<char*>(part.iov_base) + taken;
-                part.iov_len -= taken;
-                size -= taken;
-            }
+            if (sent > 0) data.remove_prefix(static_cast<std::size_t>(sent));
         }
     }
 
     int connection_;
     const Settings& settings_;
     Watchdog& watchdog_;
-    bool is_waited_for_ = false;  // the client waits for "100 Continue"
+    Progress progress_ = Progress::CALLED;
+    bool wants_continue_ = false;
 };
 
 wsgi::Ends ends_of(const net::Socket& connection) {
@@ -378,52 +352,45 @@ wsgi::Ends ends_of(const net::Socket& connection) {
         return std::pair(std::string(inet_ntop(AF_INET, &address.sin_addr, text, sizeof text)),
                          std::to_string(ntohs(address.sin_port)));
     };
-    const auto [client_address, client_port] = text_of(getpeername);
-    const auto [server_address, server_port] = text_of(getsockname);
-    return {client_address, client_port, server_address, server_port};
+    return {text_of(getpeername), text_of(getsockname)};
 }
 
-void handle_request(net::Socket& client_connection, wsgi::Application& application, const Settings& settings,
+void handle_request(const net::Socket& client_connection, wsgi::Application& application, const Settings& settings,
                     Watchdog& watchdog) {
     const wsgi::Ends ends = ends_of(client_connection);
+    const std::string& client_address = ends.client.first;
     http::RequestParser parser(settings.max_body);
     Client client(client_connection.fileno(), settings, watchdog);
     wsgi::Answer answer;
     try {
-        std::string received;
-        {
-            const wsgi::InterpreterReleased released;
-            received = client.receive_head(parser);
-        }
-        const LogLine line(ends.client_address, parser);
-        watchdog.begin_request(client_connection.fileno(), line, parser.request().method == "HEAD");
+        const std::string received = client.receive_head(parser);
+        const LogLine log_line(client_address, parser);
+        const bool is_for_head = parser.request().method == "HEAD";
+        watchdog.begin_request(client_connection.fileno(), log_line, is_for_head);
         answer = application.serve(parser.request(), ends, received, client);
-        watchdog.end_request();
+        if (!answer.has_begun && answer.status != http::CLIENT_IS_GONE) client.send_page(answer, is_for_head);
+        log_line.print(answer.status, answer.body_size);
     } catch (const http::Error& error) {
-        answer = {error.status(), 0, false, false, false};
+        answer.status = error.status();
+        if (answer.status == http::CLIENT_IS_GONE) return;
+        client.send_page(answer, parser.request().method == "HEAD");
+        LogLine(client_address, parser).print(answer.status, answer.body_size);
     }
-    const wsgi::InterpreterReleased released;
-    if (!answer.has_begun && answer.status != http::CLIENT_IS_GONE) {
-        const http::Page page(answer.status, parser.request().method == "HEAD");
-        client_connection.sendall(page.text);
-        answer = {answer.status, page.body_size, true, true, answer.has_read_request};
-    }
-    if (parser.is_complete() || answer.status != http::CLIENT_IS_GONE) {
-        LogLine(ends.client_address, parser).print(answer.status, answer.body_size);
-    }
-    if (answer.is_whole) end_response(client_connection.fileno(), answer.has_read_request ? 0 : 200);
+    if (answer.is_whole) client.end_response();
     else reset(client_connection.fileno());
+    watchdog.set(Progress::NO_REQUEST);
+    drain(client_connection.fileno(), answer.has_read_request ? 0 : LAST_BYTES_TIME);
 }
 
 // ---- a worker -----------------------------------------------------------------------------------
 
-/// Ends with the parent, even one that is killed by what it cannot handle; and is in a process group of its own, since
-/// a terminal's Ctrl-C goes to all of the parent's.
+/// The worker ends with the parent, even one that is killed by what it cannot handle; and it is in a process group of
+/// its own, since a terminal's Ctrl-C goes to all of the parent's.
 void become_worker(pid_t parent) {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);
-    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);  // to read a terminal would stop a background process
+    const int nothing = open("/dev/null", O_RDONLY);  // to read a terminal would stop a process in the background
     dup2(nothing, STDIN_FILENO);
     close(nothing);
     sigset_t none;
@@ -431,30 +398,22 @@ void become_worker(pid_t parent) {
     sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-/// Errors of accept that pass (accept(2)): the system is short of something.
-bool is_shortage(const std::error_code& error) {
-    return error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system ||
-           error == std::errc::no_buffer_space || error == std::errc::not_enough_memory;
-}
-
-/// Accepts clients until it is not needed any more, or nobody listens.
+/// Accepts clients until the worker is not needed any more, or the listening has ended.
 void work(std::size_t number, Scoreboard& scoreboard, net::Socket& listen_socket, wsgi::Application& application,
           const Settings& settings) {
     const pid_t self = getpid();
     Watchdog& watchdog = *new Watchdog(settings.app_timeout);  // its thread uses it until the process ends
     while (!scoreboard.shall_end()) {
         std::error_code error;
-        net::Socket client_connection = [&] {
-            const wsgi::InterpreterReleased released;
-            return listen_socket.accept(error);
-        }();
-        if (error == std::errc::invalid_argument) break;  // the parent has ended the listening
-        if (is_shortage(error)) poll(nullptr, 0, milliseconds_until(after(PAUSE)));  // the client waits in the queue
-        else if (error && error != std::errc::interrupted && error != std::errc::resource_unavailable_try_again) {
-            throw std::system_error(error, "accept");
+        net::Socket client_connection = listen_socket.accept(error);
+        if (error == std::errc::invalid_argument) break;  // the listening has ended
+        if (error == std::errc::interrupted || error == std::errc::resource_unavailable_try_again) continue;
+        if (error) {
+            poll(nullptr, 0, 100);  // out of descriptors, for one (accept(2)): the client waits in the queue
+            continue;
         }
-        if (error) continue;
-        if (scoreboard.set_busy(number) == 0 && scoreboard.wants_news()) wake_parent();
+        scoreboard.set_busy(number);
+        if (scoreboard.wants_news() != 0 && scoreboard.idle() == 0) wake_parent();
         fcntl(client_connection.fileno(), F_SETFD, FD_CLOEXEC);
         handle_request(client_connection, application, settings, watchdog);
         if (getpid() != self) _exit(0);  // a copy of the worker that the application has made
@@ -467,51 +426,24 @@ void work(std::size_t number, Scoreboard& scoreboard, net::Socket& listen_socket
 
 // ---- in the parent ------------------------------------------------------------------------------
 
-/// Blocks all signals as long as it lives.
-class BlockedSignals {
-public:
-    BlockedSignals() {
-        sigset_t all;
-        sigfillset(&all);
-        sigprocmask(SIG_SETMASK, &all, &before_);
-    }
-    BlockedSignals(const BlockedSignals&) = delete;
-    BlockedSignals& operator=(const BlockedSignals&) = delete;
-    ~BlockedSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-
-private:
-    sigset_t before_ = {};
-};
-
 class Workers {
 public:
     Workers(net::Socket& listen_socket, wsgi::Application& application, const Settings& settings)
-        : listen_socket_(listen_socket),
-          application_(application),
-          settings_(settings),
-          scoreboard_(settings.max_clients) {
+        : listen_socket_(listen_socket), application_(application), settings_(settings) {
         for (std::size_t number = settings.max_clients; number > 0; --number) free_.push_back(number - 1);
     }
 
-    /// Reaps those that have ended, starts those that are needed, and asks those to end that are not.
+    /// Reaps the workers that have ended, starts those that are needed, and asks some to end that are not.
     void maintain() {
         reap();
-        const bool may_start = Clock::now() >= next_start_;
-        scoreboard_.wants_news() = may_start && !free_.empty();
+        scoreboard_.wants_news() = !free_.empty() && Clock::now() >= next_start_;
         while (is_one_missing() && Clock::now() >= next_start_) start();
-        if (!has_spare()) {
-            spare_check_ = after(SPARE_TIME);
-            scoreboard_.ask_to_end(0);
-        } else if (Clock::now() >= spare_check_) {
-            const std::size_t fewest_idle = scoreboard_.take_fewest_idle();
-            const std::size_t spare =
-                std::min(workers_.size() - FIRST_WORKERS, fewest_idle - std::min<std::size_t>(fewest_idle, 1));
-            scoreboard_.ask_to_end(spare);
-            spare_check_ = after(SPARE_TIME);
-        }
-        // An idle worker that may be asked to end looks up from accept now and then.
-        const auto most = static_cast<time_t>(has_spare() ? SPARE_TIME.count() : 0);
-        const timeval patience = {most, 0};
+        if (has_spare() && Clock::now() < spare_check_) return;
+        const std::size_t spare = has_spare() ? scoreboard_.idle() / 2 : 0;
+        scoreboard_.surplus() = std::min(spare, workers_.size() - std::min(workers_.size(), FIRST_WORKERS));
+        spare_check_ = after(SPARE_TIME);
+        // An idle worker looks up from accept now and then, as long as it may be one that is to end.
+        const timeval patience = {has_spare() ? static_cast<time_t>(SPARE_TIME.count()) : 0, 0};
         setsockopt(listen_socket_.fileno(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     }
 
@@ -519,26 +451,20 @@ public:
     void wait(Clock::time_point deadline) {
         if (is_one_missing()) deadline = std::min(deadline, next_start_);
         if (has_spare()) deadline = std::min(deadline, spare_check_);
-        const wsgi::InterpreterReleased released;
         pollfd news = {wakeup_pipe[0], POLLIN, 0};
-        char read_bytes[512];
-        if (poll(&news, 1, milliseconds_until(deadline)) == 1)
-            (void)!read(wakeup_pipe[0], read_bytes, sizeof read_bytes);
+        char bytes[512];
+        if (poll(&news, 1, milliseconds_until(deadline)) == 1) (void)!read(wakeup_pipe[0], bytes, sizeof bytes);
     }
 
-    /// Lets all finish until `deadline`, or a second signal; then ends them with what they have started.
+    /// Lets all workers finish until `deadline`, or a second signal; then kills them with what they have started.
     void wait_for_all(Clock::time_point deadline) {
         max_ = 0;
-        reap();
-        while (!workers_.empty() && stop_signals < 2 && Clock::now() < deadline) {
-            wait(deadline);
-            reap();
+        for (reap(); !workers_.empty() && stop_signals < 2 && Clock::now() < deadline; reap()) wait(deadline);
+        for (const auto& [pid, worker] : workers_) {
+            kill(-pid, SIGKILL);
+            kill(pid, SIGKILL);
         }
-        for (const auto& [pid, worker] : workers_) kill(-pid, SIGKILL), kill(pid, SIGKILL);
-        while (!workers_.empty()) {
-            reap();
-            if (!workers_.empty()) wait(after(PAUSE));
-        }
+        for (; !workers_.empty(); reap()) wait(after(PAUSE));
     }
 
 private:
@@ -547,30 +473,33 @@ private:
         Clock::time_point start;
     };
 
+    bool has_spare() const { return workers_.size() > FIRST_WORKERS; }
     bool is_one_missing() const {
         return workers_.size() < max_ && (workers_.size() < FIRST_WORKERS || scoreboard_.idle() == 0);
     }
-    bool has_spare() const { return workers_.size() > FIRST_WORKERS; }
 
     void start() {
         const std::size_t number = free_.back();
-        const BlockedSignals blocked;
         const pid_t parent = getpid();
+        sigset_t all, before;
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, &before);  // the child must not call our signal handlers
         scoreboard_.set_idle(number);
         application_.before_fork();
         const pid_t pid = fork();
         if (pid == 0) run_worker(parent, number);
         const int error = errno;
         application_.after_fork_in_parent();
+        sigprocmask(SIG_SETMASK, &before, nullptr);
         if (pid == -1) {
             scoreboard_.set_busy(number);
             if (!std::exchange(has_failed_, true)) print_error(std::string("fork: ") + std::strerror(error));
             next_start_ = after(PAUSE);
-        } else {
-            has_failed_ = false;
-            free_.pop_back();
-            workers_.emplace(pid, Worker{number, Clock::now()});
+            return;
         }
+        has_failed_ = false;
+        free_.pop_back();
+        workers_.emplace(pid, Worker{number, Clock::now()});
     }
 
     [[noreturn]] void run_worker(pid_t parent, std::size_t number) {
@@ -581,23 +510,22 @@ private:
             _exit(0);
         } catch (const std::exception& error) {
             print_error("worker " + std::to_string(getpid()) + ": " + error.what());
+            _exit(1);
         }
-        _exit(1);
     }
 
-    /// Of one signal several children may have exited: signals do not queue.
+    /// Signals do not queue: one SIGCHLD may stand for several children (step_g).
     void reap() {
         int status = 0;
         for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
             const auto found = workers_.find(pid);
-            if (found == workers_.end()) continue;
+            if (found == workers_.end()) continue;  // a child of the import
             scoreboard_.set_busy(found->second.number);
             free_.push_back(found->second.number);
-            if (status != 0) {
-                const std::string what = WIFSIGNALED(status)
-                                             ? " was killed by signal " + std::to_string(WTERMSIG(status))
-                                             : " exited with status " + std::to_string(WEXITSTATUS(status));
-                if (max_ > 0) print_error("worker " + std::to_string(pid) + what);
+            if (status != 0 && max_ > 0) {
+                const std::string fate = WIFSIGNALED(status) ? " was killed by signal " : " exited with status ";
+                const int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+                print_error("worker " + std::to_string(pid) + fate + std::to_string(number));
                 if (Clock::now() < found->second.start + std::chrono::seconds(1)) next_start_ = after(PAUSE);
             }
             workers_.erase(found);
@@ -607,7 +535,7 @@ private:
     net::Socket& listen_socket_;
     wsgi::Application& application_;
     const Settings& settings_;
-    Scoreboard scoreboard_;
+    Scoreboard scoreboard_{settings_.max_clients};
     std::size_t max_ = settings_.max_clients;
     std::map<pid_t, Worker> workers_;
     std::vector<std::size_t> free_;  // numbers of workers
@@ -624,11 +552,7 @@ void fill_standard_descriptors() {
 }
 
 void handle_signals() {
-    net::check("pipe", pipe(wakeup_pipe));
-    for (const int end : wakeup_pipe) {
-        net::check("fcntl", fcntl(end, F_SETFL, O_NONBLOCK));
-        net::check("fcntl", fcntl(end, F_SETFD, FD_CLOEXEC));
-    }
+    net::check("pipe2", pipe2(wakeup_pipe, O_NONBLOCK | O_CLOEXEC));
     struct sigaction action = {};
     action.sa_handler = handle_signal;
     sigemptyset(&action.sa_mask);
@@ -636,28 +560,26 @@ void handle_signals() {
     for (const int number : {SIGCHLD, SIGTERM, SIGINT}) net::check("sigaction", sigaction(number, &action, nullptr));
 }
 
-/// From now on the kernel drops what begins a connection, and the client tries again a second later: it may meet the
-/// next server. Connections that the client takes for made already are finished, and queued.
-void refuse_new_connections(const net::Socket& listen_socket) {
-    sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),  // the flags in the TCP header
-        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),  // SYN, and not ACK
-        BPF_STMT(BPF_RET | BPF_K, 0),
-        BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
-    };
+/// From now on the kernel drops the packet that begins a connection (socket(7), SO_ATTACH_FILTER); the client sends it
+/// again a second later, and may meet the next server. A handshake that has begun is finished.
+void drop_new_connections(const net::Socket& listen_socket) {
+    sock_filter code[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),  // the flags in the TCP header
+                          BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+                          BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),  // SYN without ACK
+                          BPF_STMT(BPF_RET | BPF_K, 0), BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)};
     const sock_fprog filter = {5, code};
     setsockopt(listen_socket.fileno(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }
 
-/// Ends the listening once those who connected before are accepted; the next server can have the port then.
+/// Ends the listening once all who have connected are accepted, so that the next server can have the port; then waits
+/// for the workers.
 void stop(net::Socket& listen_socket, Workers& workers, Seconds grace) {
     const auto deadline = after(grace);
-    refuse_new_connections(listen_socket);
-    pollfd queue = {listen_socket.fileno(), POLLIN, 0};
     const auto enough = std::min(after(HANDSHAKE_TIME), deadline);
+    drop_new_connections(listen_socket);
+    pollfd queue = {listen_socket.fileno(), POLLIN, 0};
     while (stop_signals < 2 && Clock::now() < deadline && (Clock::now() < enough || poll(&queue, 1, 0) == 1)) {
-        workers.wait(after(HANDSHAKE_TIME));
+        workers.wait(after(PAUSE));
         workers.maintain();
     }
     shutdown(listen_socket.fileno(), SHUT_RDWR);  // for all who have a copy of it: their accept fails
@@ -670,11 +592,10 @@ void serve_forever(const std::string& name, const Settings& settings) {
     fill_standard_descriptors();
     const sockaddr_in address = net::server_address();
     wsgi::Application application(name, settings.max_body);
-    net::Socket listen_socket(AF_INET, SOCK_STREAM);
+    net::Socket listen_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC);
     listen_socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
     listen_socket.bind(address);
     listen_socket.listen(REQUEST_QUEUE_SIZE);
-    net::check("fcntl", fcntl(listen_socket.fileno(), F_SETFD, FD_CLOEXEC));
     handle_signals();
     net::print("Serving HTTP on port ", listen_socket.port(), " ...");
 

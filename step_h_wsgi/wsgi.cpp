@@ -68,6 +68,27 @@ void print_exception(const py::error_already_set& error) {
     }
 }
 
+/// Releases the interpreter's lock (the GIL) as long as it lives.
+class Released {
+public:
+    Released() : thread_(PyEval_SaveThread()) {}
+    ~Released() { PyEval_RestoreThread(thread_); }
+    Released(const Released&) = delete;
+    Released& operator=(const Released&) = delete;
+
+private:
+    PyThreadState* thread_;
+};
+
+/// Holds it as long as it lives. `thread`: as PyEval_SaveThread has returned it.
+class Locked {
+public:
+    explicit Locked(void* thread) { PyEval_RestoreThread(static_cast<PyThreadState*>(thread)); }
+    ~Locked() { PyEval_SaveThread(); }
+    Locked(const Locked&) = delete;
+    Locked& operator=(const Locked&) = delete;
+};
+
 // ---- the request's body -------------------------------------------------------------------------
 
 /// The raw file below wsgi.input: io.BufferedReader makes read, readline and the rest of its readinto.
@@ -99,7 +120,7 @@ private:
             received_.remove_prefix(piece.taken);
             if (!piece.data.empty() || parser_.is_complete()) return piece.data.copy(to, size);
             if (buffer_ == nullptr) buffer_ = std::make_unique<char[]>(BUFFER_SIZE);
-            const InterpreterReleased released;
+            const Released released;
             received_ = {buffer_.get(), client_->receive(buffer_.get(), BUFFER_SIZE)};
         }
         return 0;
@@ -147,7 +168,7 @@ std::optional<OpenFile> open_file(const py::object& file) {
         const auto end = static_cast<std::uint64_t>(status.st_size);
         open.size = end - std::min(end, open.offset);
         return open;
-    } catch (const py::error_already_set&) {
+    } catch (const std::exception&) {
         return std::nullopt;  // a pipe, for one, does not tell where it is
     }
 }
@@ -233,18 +254,21 @@ private:
 
     /// `is_all`: there is no other block.
     void send(std::string_view block, bool is_all) {
-        const std::string head = begin(is_all ? std::optional(block.size()) : std::nullopt);
+        std::string head = begin(is_all ? std::optional(block.size()) : std::nullopt);
         block = block.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, block.size())));
-        const InterpreterReleased released;
-        client_->send(head, block);
         count(block.size());
+        const Released released;
+        if (!head.empty()) block = head.append(block);
+        client_->send(block, left_ == 0);
     }
 
     void send_file(const OpenFile& file) {
         const std::string head = begin(file.size);
-        const InterpreterReleased released;
-        client_->send(head, "");
+        const Released released;
+        client_->send(head, left_ == 0);
+        if (left_ == 0) return;
         count(client_->send_file(file.fd, file.offset, std::min(left_, file.size)));
+        client_->send("", left_ == 0);
     }
 
     void count(std::uint64_t size) {
@@ -385,17 +409,17 @@ py::dict Application::State::environ_of(const http::Request& request, const Ends
     set("PATH_INFO", latin1(request.path));
     set("QUERY_STRING", latin1(request.query));
     set("SERVER_PROTOCOL", latin1(request.version));
-    set("SERVER_NAME", latin1(request.host.empty() ? ends.server_address : request.host));
-    set("SERVER_PORT", latin1(ends.server_port));
-    set("REMOTE_ADDR", latin1(ends.client_address));
-    set("REMOTE_PORT", latin1(ends.client_port));
+    set("SERVER_NAME", latin1(request.host.empty() ? ends.server.first : request.host));
+    set("SERVER_PORT", latin1(ends.server.second));
+    set("REMOTE_ADDR", latin1(ends.client.first));
+    set("REMOTE_PORT", latin1(ends.client.second));
     if (request.content_length) set("CONTENT_LENGTH", latin1(std::to_string(*request.content_length)));
     if (request.fields.contains("content-type")) set("CONTENT_TYPE", latin1(request.field("content-type")));
     for (const auto& [name, value] : request.fields) {
         const std::string variable = variable_of(name);
         if (!variable.empty()) set(variable.c_str(), latin1(value));
     }
-    set("wsgi.errors", py::module_::import("sys").attr("stderr"));
+    set("wsgi.errors", py::reinterpret_borrow<py::object>(PySys_GetObject("stderr")));
     return environ;
 }
 
@@ -432,12 +456,23 @@ Application::Application(const std::string& name, std::uint64_t max_body) {
         print_exception(error);
         throw std::runtime_error("cannot import " + name);
     }
+    thread_ = PyEval_SaveThread();
 }
 
-Application::~Application() = default;
+Application::~Application() {
+    const Locked locked(thread_);
+    state_.reset();
+}
 
-void Application::before_fork() { PyOS_BeforeFork(); }
-void Application::after_fork_in_parent() { PyOS_AfterFork_Parent(); }
+void Application::before_fork() {
+    PyEval_RestoreThread(static_cast<PyThreadState*>(thread_));
+    PyOS_BeforeFork();
+}
+
+void Application::after_fork_in_parent() {
+    PyOS_AfterFork_Parent();
+    thread_ = PyEval_SaveThread();
+}
 
 void Application::after_fork_in_child() {
     PyOS_AfterFork_Child();
@@ -448,11 +483,16 @@ void Application::after_fork_in_child() {
         const bool is_kept = std::find(std::begin(KEPT), std::end(KEPT), number.cast<int>()) != std::end(KEPT);
         if (!is_kept) signals.attr("signal")(number, signals.attr("SIG_DFL"));
     }
+    thread_ = PyEval_SaveThread();
 }
 
-void Application::run_exit_functions() { py::module_::import("atexit").attr("_run_exitfuncs")(); }
+void Application::run_exit_functions() {
+    const Locked locked(thread_);
+    py::module_::import("atexit").attr("_run_exitfuncs")();
+}
 
 Answer Application::serve(const http::Request& request, const Ends& ends, std::string_view received, Client& client) {
+    const Locked locked(thread_);
     const auto body = std::make_shared<Body>(request, state_->max_body, received, client);
     const auto exchange = std::make_shared<Exchange>(request.method == "HEAD", client);
     Answer answer;
@@ -477,8 +517,5 @@ Answer Application::serve(const http::Request& request, const Ends& ends, std::s
     exchange->detach();
     return answer;
 }
-
-InterpreterReleased::InterpreterReleased() : thread_state_(PyEval_SaveThread()) {}
-InterpreterReleased::~InterpreterReleased() { PyEval_RestoreThread(static_cast<PyThreadState*>(thread_state_)); }
 
 }  // namespace wsgi

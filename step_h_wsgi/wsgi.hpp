@@ -7,12 +7,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "http.hpp"
 
 namespace wsgi {
 
-/// The client's connection, as the application's side sees it. The functions are called without the interpreter's lock.
+/// The client's connection, as the application's side sees it. Its functions are called without the interpreter's lock.
 class Client {
 public:
     virtual ~Client() = default;
@@ -21,21 +22,18 @@ public:
     /// http::Error: 400 when the client has ended the request, 408 when it is too slow, CLIENT_IS_GONE.
     virtual std::size_t receive(char* buffer, std::size_t size) = 0;
 
-    /// Sends a block of the response, and before it `head`, which is empty but for the first. Returns when the kernel
-    /// has all of it. Throws http::Error (CLIENT_IS_GONE).
-    virtual void send(std::string_view head, std::string_view block) = 0;
+    /// Sends bytes of the response. Returns when the kernel has all of them. `is_last`: they end it. Throws http::Error
+    /// (CLIENT_IS_GONE).
+    virtual void send(std::string_view bytes, bool is_last) = 0;
 
     /// Sends up to `size` bytes of the open file `file` from `offset` on, with sendfile(2). Returns how many: fewer
-    /// where the file ends. Throws http::Error (CLIENT_IS_GONE), and std::system_error when the file cannot be read.
+    /// where the file ends. Throws http::Error (CLIENT_IS_GONE).
     virtual std::uint64_t send_file(int file, std::uint64_t offset, std::uint64_t size) = 0;
 };
 
-/// The two ends of the connection.
+/// Address and port of the two ends of the connection.
 struct Ends {
-    std::string client_address;
-    std::string client_port;
-    std::string server_address;
-    std::string server_port;
+    std::pair<std::string, std::string> client, server;
 };
 
 /// What became of a request.
@@ -47,7 +45,8 @@ struct Answer {
     bool has_read_request = true;  ///< false: there may be more of the request that nobody has received
 };
 
-/// A WSGI application, and the interpreter that runs it. One to a process.
+/// A WSGI application, and the interpreter that runs it. One to a process. Outside of its functions the interpreter's
+/// lock (the GIL) is released, for other threads of the application.
 class Application {
 public:
     /// Starts the interpreter and imports `name`, such as "module:callable" or "package.module:object.callable"; the
@@ -58,9 +57,9 @@ public:
     Application(const Application&) = delete;
     Application& operator=(const Application&) = delete;
 
-    // Around fork(2), as os.fork() does it. The child has the thread that called fork and no other, and the signals
-    // that the import has given handlers are at their defaults again (signal(7)), as far as a parent might depend on
-    // them: not those of faults, which faulthandler handles, and not SIGPIPE and SIGXFSZ, which Python ignores.
+    // Around fork(2), as os.fork() has them. A child has the thread that called fork and no other. The signals that the
+    // import has given handlers are at their defaults in it (signal(7)), but for those of faults, which faulthandler
+    // may handle, and for SIGPIPE and SIGXFSZ, which Python ignores.
     void before_fork();
     void after_fork_in_parent();
     void after_fork_in_child();
@@ -75,18 +74,7 @@ public:
 private:
     struct State;
     std::unique_ptr<State> state_;
-};
-
-/// Releases the interpreter's lock (the GIL) as long as it lives, for the application's other threads.
-class InterpreterReleased {
-public:
-    InterpreterReleased();
-    ~InterpreterReleased();
-    InterpreterReleased(const InterpreterReleased&) = delete;
-    InterpreterReleased& operator=(const InterpreterReleased&) = delete;
-
-private:
-    void* thread_state_;
+    void* thread_ = nullptr;  // the interpreter's state of the thread that all this happens in
 };
 
 }  // namespace wsgi

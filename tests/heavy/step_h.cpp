@@ -168,9 +168,11 @@ TEST_CASE("step_h: 20,000 requests: no growth of memory or descriptors") {
     const auto request = [&](int times) {
         for (int i = 0; i < times; ++i) REQUIRE(get(server, "/hello?name=x", "User-Agent: a\r\n").status == 200);
     };
-    request(2'000);
+    request(20'000);
+    CHECK_EVENTUALLY(server, idle_workers(server) == 2);
     const auto [descriptors, memory] = used_by_workers(server);
     request(20'000);
+    CHECK_EVENTUALLY(server, idle_workers(server) == 2);
     const auto [descriptors_later, memory_later] = used_by_workers(server);
     std::cout << "20,000 requests: the workers' memory has grown by " << (memory_later - memory) / 1024 << " KiB"
               << std::endl;
