@@ -47,7 +47,7 @@ TEST_CASE("step_h: a crash takes its client along and nobody else, and the worke
                                                          {"late_kill", " was killed by signal 9\n"}};
     for (const auto& [kind, fate] : cases) {
         CAPTURE(kind);
-        Server server(pages());
+        Server server(pages().with("ASAN_OPTIONS", "detect_leaks=0:handle_segv=0"));
         INFO(server.describe());
         Client other(server.port());
         other.send("GET /hello HTTP/1.1\r\n");

@@ -58,7 +58,7 @@ TEST_CASE("step_h: a client that disconnects without a request is not logged") {
     INFO(server.describe());
     { Client client(server.port()); }
     get(server);
-    CHECK_EVENTUALLY(server, idle_workers(server) == 2);
+    CHECK_EVENTUALLY(server, idle_workers(server) >= 2);
     CHECK(count_in(server.out(), "\n") == 2);
     CHECK(server.err() == "");
 }

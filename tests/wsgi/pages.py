@@ -235,6 +235,14 @@ def blocks(environ, start_response):
         yield pipe.readline()
 
 
+def slow(environ, start_response):
+    """For the page of step_h: it is stopped between the halves."""
+    start_response('200 OK', PLAIN)
+    yield b'first half\n'
+    time.sleep(5)
+    yield b'second half\n'
+
+
 def file(environ, start_response):
     name, *more = environ['QUERY_STRING'].split('&')
     opened = open(name, 'rb')
