@@ -358,28 +358,32 @@ wsgi::Ends ends_of(const net::Socket& connection) {
 void handle_request(const net::Socket& client_connection, wsgi::Application& application, const Settings& settings,
                     Watchdog& watchdog) {
     const wsgi::Ends ends = ends_of(client_connection);
-    const std::string& client_address = ends.client.first;
     http::RequestParser parser(settings.max_body);
     Client client(client_connection.fileno(), settings, watchdog);
     wsgi::Answer answer;
+    std::string received;
     try {
-        const std::string received = client.receive_head(parser);
-        const LogLine log_line(client_address, parser);
-        const bool is_for_head = parser.request().method == "HEAD";
-        watchdog.begin_request(client_connection.fileno(), log_line, is_for_head);
-        answer = application.serve(parser.request(), ends, received, client);
-        if (!answer.has_begun && answer.status != http::CLIENT_IS_GONE) client.send_page(answer, is_for_head);
-        log_line.print(answer.status, answer.body_size);
+        received = client.receive_head(parser);
     } catch (const http::Error& error) {
         answer.status = error.status();
         if (answer.status == http::CLIENT_IS_GONE) return;
-        client.send_page(answer, parser.request().method == "HEAD");
-        LogLine(client_address, parser).print(answer.status, answer.body_size);
     }
+    const LogLine log_line(ends.client.first, parser);
+    const bool is_for_head = parser.request().method == "HEAD";
+    watchdog.begin_request(client_connection.fileno(), log_line, is_for_head);
+    if (answer.status == 0) answer = application.serve(parser.request(), ends, received, client);
+    if (!answer.has_begun && answer.status != http::CLIENT_IS_GONE) client.send_page(answer, is_for_head);
+    log_line.print(answer.status, answer.body_size);
     if (answer.is_whole) client.end_response();
     else reset(client_connection.fileno());
     watchdog.set(Progress::NO_REQUEST);
     drain(client_connection.fileno(), answer.has_read_request ? 0 : LAST_BYTES_TIME);
+}
+
+void unblock_signals() {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 // ---- a worker -----------------------------------------------------------------------------------
@@ -393,9 +397,7 @@ void become_worker(pid_t parent) {
     const int nothing = open("/dev/null", O_RDONLY);  // to read a terminal would stop a process in the background
     dup2(nothing, STDIN_FILENO);
     close(nothing);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
+    unblock_signals();
 }
 
 /// Accepts clients until the worker is not needed any more, or the listening has ended.
@@ -439,12 +441,9 @@ public:
         scoreboard_.wants_news() = !free_.empty() && Clock::now() >= next_start_;
         while (is_one_missing() && Clock::now() >= next_start_) start();
         if (has_spare() && Clock::now() < spare_check_) return;
-        const std::size_t spare = has_spare() ? scoreboard_.idle() / 2 : 0;
-        scoreboard_.surplus() = std::min(spare, workers_.size() - std::min(workers_.size(), FIRST_WORKERS));
+        scoreboard_.surplus() = has_spare() ? std::min(scoreboard_.idle() / 2, workers_.size() - FIRST_WORKERS) : 0;
         spare_check_ = after(SPARE_TIME);
-        // An idle worker looks up from accept now and then, as long as it may be one that is to end.
-        const timeval patience = {has_spare() ? static_cast<time_t>(SPARE_TIME.count()) : 0, 0};
-        setsockopt(listen_socket_.fileno(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        limit_accept(has_spare());
     }
 
     /// Waits until there is something to maintain, or until `deadline`.
@@ -474,6 +473,13 @@ private:
     };
 
     bool has_spare() const { return workers_.size() > FIRST_WORKERS; }
+
+    /// Lets idle workers look up from accept now and then, as long as one of them may be asked to end.
+    void limit_accept(bool is_limited) {
+        const timeval patience = {is_limited ? static_cast<time_t>(SPARE_TIME.count()) : 0, 0};
+        setsockopt(listen_socket_.fileno(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    }
+
     bool is_one_missing() const {
         return workers_.size() < max_ && (workers_.size() < FIRST_WORKERS || scoreboard_.idle() == 0);
     }
@@ -481,16 +487,17 @@ private:
     void start() {
         const std::size_t number = free_.back();
         const pid_t parent = getpid();
-        sigset_t all, before;
+        sigset_t all;
         sigfillset(&all);
-        sigprocmask(SIG_SETMASK, &all, &before);  // the child must not call our signal handlers
+        sigprocmask(SIG_SETMASK, &all, nullptr);  // the child must not call our signal handlers
         scoreboard_.set_idle(number);
+        if (workers_.size() >= FIRST_WORKERS) limit_accept(true);
         application_.before_fork();
         const pid_t pid = fork();
         if (pid == 0) run_worker(parent, number);
         const int error = errno;
         application_.after_fork_in_parent();
-        sigprocmask(SIG_SETMASK, &before, nullptr);
+        unblock_signals();  // also what the import has blocked
         if (pid == -1) {
             scoreboard_.set_busy(number);
             if (!std::exchange(has_failed_, true)) print_error(std::string("fork: ") + std::strerror(error));

@@ -194,7 +194,8 @@ public:
     /// What start_response returns.
     void write(const py::object& block) {
         const std::string_view bytes = bytes_in(block);
-        if (has_begun_ && has_body() && bytes.size() > left_) raise(PyExc_ValueError, "more than the Content-Length");
+        const std::uint64_t most = has_begun_ ? left_ : response_->content_length().value_or(UNKNOWN);
+        if (has_body() && bytes.size() > most) raise(PyExc_ValueError, "more than the Content-Length");
         try {
             send(bytes, false);
         } catch (const http::Error& error) {

@@ -45,15 +45,17 @@ TEST_CASE("step_h: a crash takes its client along and nobody else, and the worke
                                                          {"exit", " exited with status 7\n"},
                                                          {"segv", " was killed by signal 11\n"},
                                                          {"late_kill", " was killed by signal 9\n"}};
-    for (const auto& [kind, fate] : cases) {
+    for (const auto& one : cases) {
+        const std::string kind = one.first;
+        const std::string fate = one.second;
         CAPTURE(kind);
         Server server(pages().with("ASAN_OPTIONS", "detect_leaks=0:handle_segv=0"));
         INFO(server.describe());
         Client other(server.port());
         other.send("GET /hello HTTP/1.1\r\n");
         CHECK_EVENTUALLY(server, idle_workers(server) == 1);  // of two
-        const Reply reply = get(server, std::string("/crash?") + kind);
-        CHECK(reply.status == (std::string(kind) == "late_kill" ? 200 : 0));
+        const Reply reply = get(server, "/crash?" + kind);
+        CHECK(reply.status == (kind == "late_kill" ? 200 : 0));
         const std::string worker = std::to_string(told(server.err(), "pid"));
         CHECK_EVENTUALLY(server, server.err().ends_with("step_h: worker " + worker + fate));
         CHECK_EVENTUALLY(server, idle_workers(server) >= 1);
@@ -62,6 +64,12 @@ TEST_CASE("step_h: a crash takes its client along and nobody else, and the worke
         CHECK(Reply(other).body == "Hello, World!\n");
         CHECK_EVENTUALLY(server, server.zombies().empty());
     }
+}
+
+TEST_CASE("step_h: a signal that the application waits for is delivered to its thread") {
+    Server server(pages());
+    INFO(server.describe());
+    CHECK(get(server, "/signals").body == "signalled\n");
 }
 
 TEST_CASE("step_h: workers that die at once are not replaced without end") {

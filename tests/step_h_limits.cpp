@@ -1,7 +1,12 @@
 // step_h: how many workers there are, and how it ends.
+#include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <deque>
 #include <string>
@@ -29,6 +34,18 @@ struct Half {
     }
     Client client;
 };
+
+/// Whether the kernel completes the handshake of a connection at once, as it does on loopback.
+bool can_connect(const Server& server) {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    const sockaddr_in address = loopback(server.port());
+    const bool is_refused =
+        connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == -1 && errno != EINPROGRESS;
+    pollfd connected = {fd, POLLOUT, 0};
+    const bool is_made = !is_refused && poll(&connected, 1, 0) == 1;
+    close(fd);
+    return is_made;
+}
 
 std::size_t workers_of(const Server& server) { return proc::children(server.pid()).size(); }
 
@@ -69,6 +86,21 @@ TEST_CASE(
     for (std::size_t i = 1; i < clients.size(); ++i) CHECK(clients[i].finish().status == 200);
 }
 
+TEST_CASE("step_h: workers that were idle without need for five seconds end, the others stay") {
+    Server server(hello());
+    INFO(server.describe());
+    {
+        std::deque<Half> clients;
+        for (int i = 0; i < 6; ++i) clients.emplace_back(server);
+        CHECK_EVENTUALLY(server, workers_of(server) == 7);
+        for (Half& one : clients) CHECK(one.finish().status == 200);
+    }
+    CHECK(eventually([&] { return workers_of(server) == 2; }));
+    CHECK(eventually([&] { return idle_workers(server) == 2 && server.zombies().empty(); }));
+    CHECK(get(server).status == 200);
+    CHECK(server.err() == "");
+}
+
 TEST_CASE("step_h: all workers busy with silent clients: TIMEOUT lets the next one in") {
     Server server(hello().with("MAX_CLIENTS", "2").with("TIMEOUT", "0.3"));
     INFO(server.describe());
@@ -84,6 +116,10 @@ TEST_CASE("step_h: a worker that is killed, busy or idle, does not spoil the cou
         std::deque<Half> clients;
         for (int i = 0; i < 2; ++i) clients.emplace_back(server);
         CHECK_EVENTUALLY(server, workers_of(server) == 3 && idle_workers(server) == 1);
+        for (const proc::Process& worker : proc::children(server.pid())) {
+            if (is_idle(worker)) kill(worker.pid, SIGKILL);
+        }
+        CHECK_EVENTUALLY(server, server.zombies().empty() && workers_of(server) == 3 && idle_workers(server) == 1);
         for (const proc::Process& worker : proc::children(server.pid())) kill(worker.pid, SIGKILL);
         for (Half& one : clients) CHECK_EVENTUALLY(server, one.client.has_ended());
         CHECK_EVENTUALLY(server, server.zombies().empty() && idle_workers(server) == 2 && workers_of(server) == 2);
@@ -149,6 +185,9 @@ TEST_CASE("step_h: SIGTERM: those who wait in the accept queue are served as wel
     for (int i = 0; i < 20; ++i) waiting.emplace_back(server.port()).ask();
     CHECK_EVENTUALLY(server, server.queued() == 20);
     server.signal(SIGTERM);
+    CHECK(eventually([&] { return !can_connect(server); }));
+    CHECK(server.queued() < server.backlog());  // it is not for want of room
+    for (int i = 0; i < 10; ++i) CHECK(server.stays([&] { return server.is_listening(); }));
     CHECK(begun.finish().status == 200);
     for (Client& client : waiting) {
         const Reply reply(client);

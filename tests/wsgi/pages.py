@@ -140,11 +140,11 @@ def length(environ, start_response):
 
 def length_write(environ, start_response):
     out = start_response('200 OK', PLAIN + [('Content-Length', '3')])
-    out(b'abc')
-    try:
-        out(b'd')
-    except ValueError as error:
-        say(f'write: {error}')
+    for block in (b'abcd', b'abc', b'd'):
+        try:
+            out(block)
+        except ValueError as error:
+            say(f'write of {len(block)}: {error}')
     return []
 
 
@@ -346,6 +346,15 @@ def wait(environ, start_response):
         line = pipe.readline()
     start_response('200 OK', PLAIN)
     return [line]
+
+
+def signals(environ, start_response):
+    """Waits for a signal, which is blocked meanwhile: nothing else in the process may take it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    os.kill(os.getpid(), signal.SIGUSR1)
+    signal.sigwait([signal.SIGUSR1])
+    start_response('200 OK', PLAIN)
+    return [b'signalled\n']
 
 
 # What a request leaves behind.
