@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -341,8 +340,6 @@ void start_interpreter() {
     };
     PyConfig config;
     PyConfig_InitPythonConfig(&config);
-    std::signal(SIGXFSZ, SIG_IGN);  // as in every Python; SIGPIPE is ignored already
-    config.install_signal_handlers = 0;  // Ctrl-C ends an import, and later is the server's
     config.buffered_stdio = 0;  // fork would copy what is in a buffer, and _exit would lose it
     config.parse_argv = 0;
     static char* arguments[] = {const_cast<char*>("step_h")};

@@ -90,6 +90,13 @@ TEST_CASE("step_h: an application that cannot be imported: its traceback, exit 1
     }
 }
 
+TEST_CASE("step_h: Ctrl-C ends an import, and says where that was") {
+    const Ended server(running("interrupted:application").with("PORT", "0"));
+    CHECK(server.err.find("interrupted.py\", line 6, in <module>\n") != std::string::npos);
+    CHECK(server.err.ends_with("KeyboardInterrupt\nstep_h: cannot import interrupted:application\n"));
+    CHECK(server.fate == "exited with 1");
+}
+
 TEST_CASE("step_h: the first line names the true port, once it listens") {
     Server server(hello());
     CHECK_EVENTUALLY(server, server.out() == "Serving HTTP on port " + std::to_string(server.port()) + " ...\n");
@@ -190,8 +197,17 @@ TEST_CASE("step_h: what the application prints is there at once") {
     Server server(pages());
     INFO(server.describe());
     CHECK(get(server, "/prints").body == "printed\n");
-    CHECK(count_in(server.out(), "printed\n") == 1);
+    CHECK_EVENTUALLY(server, count_in(server.out(), "printed\n") == 1);
     CHECK(server.err() == "said\n");
+}
+
+TEST_CASE("step_h: a program that the application executes has no socket of the server's") {
+    Server server(pages());
+    INFO(server.describe());
+    const Reply reply = get(server, "/executes");
+    CAPTURE(reply.body);
+    CHECK(reply.body.find("0 -> /dev/null\n") != std::string::npos);
+    CHECK(reply.body.find("socket") == std::string::npos);
 }
 
 TEST_CASE("step_h: curl's requests are answered") {

@@ -24,7 +24,7 @@ inline std::string python() {
 inline Program running(const std::string& application) {
     Program server = built("step_h");
     server.command.push_back(application);
-    return server.with("PYTHONPATH", "tests/wsgi").with("PYTHONDONTWRITEBYTECODE", "1");
+    return server.with("PYTHONPATH", "tests/wsgi").with("PYTHONDONTWRITEBYTECODE", "1").with("PYTHONUNBUFFERED", "");
 }
 
 inline Program hello() { return running("step_h_wsgi.hello:application"); }

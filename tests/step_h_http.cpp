@@ -168,6 +168,16 @@ TEST_CASE("step_h: the application reads what has come of the body before the re
     CHECK(Reply(client).body == "cdef");
 }
 
+TEST_CASE("step_h: other threads of the application run while it waits for its client") {
+    Server server(pages());
+    INFO(server.describe());
+    Client client(server.port());
+    client.send("POST /body_and_thread HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n");
+    CHECK_EVENTUALLY(server, server.err() == "a thread runs\n");
+    client.send("abc");
+    CHECK(Reply(client).body == "abc");
+}
+
 TEST_CASE("step_h: a body that breaks off: an exception for the application, 400 for the client") {
     Server server(pages());
     INFO(server.describe());

@@ -74,6 +74,15 @@ TEST_CASE("step_h: an application that hangs, in whatever way: 504, and the work
     }
 }
 
+TEST_CASE("step_h: a response that is whole ends for its client before the application's close() does") {
+    Server server(pages());
+    INFO(server.describe());
+    const Reply reply = get(server, "/hang?closing_whole");  // returns at the end of the connection
+    CHECK(reply.body == "page\n");
+    CHECK_FALSE(reply.was_reset);
+    CHECK(is_running(told(server.err(), "pid")));
+}
+
 TEST_CASE("step_h: APP_TIMEOUT begins anew with each request") {
     Server server(pages().with("APP_TIMEOUT", "0.5").with("MAX_CLIENTS", "1"));
     INFO(server.describe());

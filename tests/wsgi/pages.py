@@ -41,6 +41,11 @@ def process(environ, start_response):
     return [''.join(lines).encode()]
 
 
+def executes(environ, start_response):
+    start_response('200 OK', PLAIN)
+    return [subprocess.run(['ls', '-l', '/proc/self/fd'], close_fds=False, stdout=subprocess.PIPE, check=True).stdout]
+
+
 # The request's body.
 
 def echo(environ, start_response):
@@ -74,6 +79,15 @@ def body_first(environ, start_response):
     rest = environ['wsgi.input'].read()
     start_response('200 OK', PLAIN)
     return [rest]
+
+
+def body_and_thread(environ, start_response):
+    """Another thread runs while this one waits for the body."""
+    def run():
+        time.sleep(0.01)
+        say('a thread runs')
+    threading.Thread(target=run).start()
+    return echo(environ, start_response)
 
 
 def body_unread(environ, start_response):
@@ -331,6 +345,12 @@ def hang(environ, start_response):
         subprocess.run(['sh', '-c', 'echo child $$ >&2; exec sleep 600'])
     if how == 'late_child':
         time.sleep(600)
+    if how == 'closing_whole':
+        class SlowList(list):
+            def close(self):
+                time.sleep(600)
+        start_response('200 OK', PLAIN)
+        return SlowList([b'page\n'])
     if how == 'closing':
         class Slow(Closing):
             def close(self):
