@@ -104,6 +104,20 @@ TEST_CASE("check: too few descriptors of our own leave it undecided whether the 
     CHECK(rows.front().finding == no);
 }
 
+TEST_CASE("check: says of a Flask application that it was not tried where Flask is not installed") {
+    const char* const python = std::getenv("PYTHON");
+    const std::string before = python == nullptr ? "" : python;
+    setenv("PYTHON", "false", 1);
+    const Finding left_out = flask({{{"./step_h", "step_h_wsgi.hello:application"}}, ""}).at("Flask");
+    if (python == nullptr) unsetenv("PYTHON");
+    else setenv("PYTHON", before.c_str(), 1);
+    CHECK(left_out == not_applicable);
+    CHECK(left_out.evidence.starts_with("not tried: Flask is not installed"));
+    const Finding other = flask({{{"python3", "mine.py"}}, ""}).at("Flask");
+    CHECK(other == not_applicable);
+    CHECK(other.evidence.starts_with("not tried: its command does not end with MODULE:CALLABLE"));
+}
+
 TEST_CASE("report: names the next exercise when all rows hold") {
     CHECK(report_of("7").starts_with("exercise 7, burst: exercises/07_burst/server.cpp\n"));
     CHECK(report_of("7").ends_with("done. Next: exercises/08_no_handler/README.md\n"));

@@ -22,7 +22,9 @@ import steps
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "exercises"
-HOMEWORK = 12  # it has no solution yet that was made of what is given
+AT_ONCE = 8
+PARTS = os.environ.get("STEP_H_PARTS", "build/wsgi.o build/http.o").split()  # what the homework is linked with
+PYTHON = os.environ.get("PYTHON") or ("/usr/bin/python3" if Path("/usr/bin/python3").exists() else "python3")
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
 
 
@@ -81,8 +83,7 @@ def right_trials(exercise):
 
 
 def all_trials():
-    exercises = [one for one in said_by_diagnose("--exercises") if one["number"] != HOMEWORK]
-    print(f"not tried: exercise {HOMEWORK}")
+    exercises = said_by_diagnose("--exercises")
     entries = edits.entries_of((ROOT / "tests" / "exercises.txt").read_text(encoding="utf-8"))
     wrong = [wrong_trial(entry, exercises) for entry in entries]
     for exercise in exercises:
@@ -91,13 +92,22 @@ def all_trials():
     return [trial for exercise in exercises for trial in right_trials(exercise)] + wrong
 
 
+def libraries_of(text):
+    """What a program has to be linked with, by the headers that it includes."""
+    if "wsgi.hpp" not in text:
+        return []
+    said = subprocess.run([PYTHON + "-config", "--embed", "--ldflags"], capture_output=True, text=True, check=True)
+    return [*PARTS, *said.stdout.split()]
+
+
 def build(trial, name, compiler):
     """The command that is to be checked, and the file that it was made of."""
     source = BUILD / (name + Path(trial.exercise["file"]).suffix)
     source.write_text(trial.text, encoding="utf-8")
     if source.suffix != ".cpp":
         return [str(source)], source
-    compiler.make(BUILD / name, [source], solution_of(trial.exercise).parent, STRICT if trial.is_strict else [])
+    sources = [source, *libraries_of(trial.text)]
+    compiler.make(BUILD / name, sources, solution_of(trial.exercise).parent, STRICT if trial.is_strict else [])
     return [str(BUILD / name), *trial.exercise["command"][1:]], source
 
 
@@ -106,8 +116,12 @@ def fault_of(trial, name, compiler):
     command, source = build(trial, name, compiler)
     rows = said_by_diagnose("--exercise", str(trial.exercise["number"]), "--source", str(source), *command)
     failed = {row["name"]: f"{row['evidence']}: {row['rule']}" for row in rows if not row["holds"]}
-    as_expected = all(part in failed.get(row, "") and row in failed for row, part in trial.faults.items())
-    if as_expected and (trial.has_others or set(failed) == set(trial.faults)):
+    left_out = {row["name"]: row["evidence"] for row in rows if row["evidence"].startswith("not tried")}
+    for row, evidence in left_out.items():
+        print(f"{trial.title}: {row}: {evidence}")
+    faults = {row: part for row, part in trial.faults.items() if row not in left_out}
+    as_expected = all(part in failed.get(row, "") and row in failed for row, part in faults.items())
+    if as_expected and (trial.has_others or set(failed) == set(faults)):
         return None
     said = [f"  {row['answer']:<14} {row['name']:<17} {row['evidence']}: {row['rule']}" for row in rows]
     return "\n".join([trial.title, f"  expected: {trial.faults}", *said])

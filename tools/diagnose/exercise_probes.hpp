@@ -35,5 +35,7 @@ Findings error_page(const Solution& solution);
 Findings waits_for_all(const Solution& solution);
 /// Exercise 12: whether a client that sends a byte at a time is disconnected when TIMEOUT is over.
 Findings drops_the_slow(const Solution& solution);
+/// Exercise 12: whether it runs a Flask application; not applicable where Flask is not installed.
+Findings flask(const Solution& solution);
 
 }  // namespace diagnose

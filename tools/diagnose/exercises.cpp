@@ -56,7 +56,7 @@ const Exercise EXERCISES[] = {
      "homework",
      {"concurrent", "drops silent clients", "drops the slow", "stops gracefully"},
      {"answers", "closes", "child closes listener", "survives SIGCHLD", "reaps one", "reaps many", "process limit",
-      "sheds load"},
+      "sheds load", "Flask"},
      "server.cpp",
      "step_h_wsgi.hello:application"},
 };
@@ -65,12 +65,19 @@ using Probe = Findings (*)(const Solution&);
 
 /// The rows that are no behaviours.
 const std::map<std::string, Probe> PROBES = {
-    {"backlog 0", predictions},       {"backlog 1", predictions},
-    {"backlog 5", predictions},       {"local end", printed_ends},
-    {"peer end", printed_ends},       {"ephemeral port", printed_ends},
-    {"accept loop", accept_loop},     {"handler", handler},
-    {"no handler", no_handler},       {"error page", error_page},
-    {"waits for all", waits_for_all}, {"drops the slow", drops_the_slow},
+    {"backlog 0", predictions},
+    {"backlog 1", predictions},
+    {"backlog 5", predictions},
+    {"local end", printed_ends},
+    {"peer end", printed_ends},
+    {"ephemeral port", printed_ends},
+    {"accept loop", accept_loop},
+    {"handler", handler},
+    {"no handler", no_handler},
+    {"error page", error_page},
+    {"waits for all", waits_for_all},
+    {"drops the slow", drops_the_slow},
+    {"Flask", flask},
 };
 
 /// Whether `error` says that there was nobody to talk to: the server did not listen, or ended soon after. That diagnose
