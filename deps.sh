@@ -46,6 +46,9 @@ deps_bench() {  # `make bench` compares with these servers, `make plots` draws
     need  ab                      apache2-utils        httpd-tools            apache                apache2-utils      -
     need  busybox                 busybox              busybox                busybox               busybox-extras     -
     need  mini_httpd              mini-httpd           mini_httpd             -                     mini_httpd         -
+    need  uwsgi                   uwsgi                uwsgi                  uwsgi                 uwsgi              uwsgi
+    need  uwsgi:python3           uwsgi-plugin-python3 uwsgi-plugin-python3   uwsgi-plugin-python   uwsgi-python3      -
+    need  gunicorn                gunicorn             python3-gunicorn       gunicorn              py3-gunicorn       gunicorn
     need  gnuplot                 gnuplot-nox          gnuplot-minimal        gnuplot               gnuplot            gnuplot
 }
 deps_wsgi() {  # the frameworks that step_h is tested with
@@ -57,6 +60,7 @@ deps_wsgi() {  # the frameworks that step_h is tested with
 is_there() {
     case $1 in
         compiler) ${CXX:-g++} --version ;;
+        uwsgi:*) uwsgi --need-plugin "${1#uwsgi:}" --version ;;
         python:*) "${PYTHON:-python3}" -c "import ${1#python:}" ;;
         "<"*) printf '#include %s\n' "$1" | ${CXX:-g++} -std=c++20 $("${PYTHON:-python3}-config" --includes) -E -x c++ - ;;
         *) command -v "$1" ;;

@@ -77,8 +77,13 @@ bool hold(harness::Server& server, std::vector<harness::Client>& clients, std::s
         if (is_look && !harness::eventually([&] { return server.queued() == 0 || server.has_ended(); })) return false;
     }
     const auto is_at_rest = [&] {
-        const std::vector<pid_t> children = proc::child_pids(server.acceptor());
-        return children.size() == count && std::all_of(children.begin(), children.end(), harness::waits_for_bytes);
+        std::size_t holders = 0;
+        for (const pid_t child : proc::child_pids(server.acceptor())) {
+            const bool is_holder = harness::waits_for_bytes(child);
+            if (!is_holder && proc::blocked_in(child) != "accept") return false;
+            holders += is_holder ? 1 : 0;
+        }
+        return holders == count;
     };
     return harness::eventually([&] { return is_at_rest() || server.has_ended(); }) && !server.has_ended();
 }

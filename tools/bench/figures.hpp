@@ -30,8 +30,9 @@ harness::Program silent(const std::vector<std::string>& command);
 /// Writes the first lines of a table: what it is, and on which machine, when. Each begins with '#'.
 void print_heading(const std::string& what);
 
-/// Connects silent clients until there are so many of them, each with its child, which waits for it to speak. Whether
-/// there are. Throws std::system_error when nobody lets us in.
+/// Connects silent clients until there are `count` of them, each with a child that waits for its request. Other
+/// children may be idle, in accept. Returns whether there are so many. Throws std::system_error when the server refuses
+/// connections.
 bool hold(harness::Server& server, std::vector<harness::Client>& clients, std::size_t count);
 
 /// A process that holds many clients needs as many descriptors.

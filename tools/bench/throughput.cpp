@@ -12,6 +12,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../../net/socket.hpp"
@@ -44,16 +45,14 @@ std::string free_port() {
     return std::to_string(socket.port());
 }
 
-/// A folder with a page and a CGI program, for servers of files. It goes when its scope ends.
+/// A folder with a page, for servers of files. It goes when its scope ends.
 class Site {
 public:
     Site() {
         std::string name = std::filesystem::temp_directory_path() / "site.XXXXXX";
         if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder to be had");
         folder_ = name;
-        std::filesystem::create_directory(folder_ / "cgi-bin");
         std::ofstream(folder_ / "hello") << "Hello, World!\n";
-        std::filesystem::copy("step_h_wsgi/hello.sh", folder_ / "cgi-bin/hello.sh");
     }
     ~Site() { std::filesystem::remove_all(folder_); }
     Site(const Site&) = delete;
@@ -65,10 +64,12 @@ private:
     std::filesystem::path folder_;
 };
 
-bool is_installed(const std::string& program) {
-    harness::Process search(harness::Program{{"sh", "-c", "command -v \"$0\"", program}});
-    return search.until_ended() && search.fate() == "exited with 0";
+bool succeeds(const harness::Program& program) {
+    harness::Process process(program);
+    return process.until_ended() && process.fate() == "exited with 0";
 }
+
+bool is_installed(const std::string& program) { return succeeds({{"sh", "-c", "command -v \"$0\"", program}}); }
 
 /// How the servers of this project were linked here: "static" where that is possible.
 std::string linked() {
@@ -78,37 +79,63 @@ std::string linked() {
     return option.empty() ? "dynamic" : "static";
 }
 
-/// Ours, and those of others that can be started here; who cannot is named and left out. Throws std::exception when one
-/// of ours cannot be started.
-std::vector<Contestant> contestants(const std::string& site) {
-    using Command = std::vector<std::string>;
-    std::vector<Contestant> all;
-    const auto add = [&](const std::string& name, const Command& command, const char* path = "/hello") {
-        all.push_back({name, path, std::make_unique<harness::Server>(silent(command))});
-    };
-    const auto add_other = [&](const std::string& name, const Command& command, const char* path = "/hello") {
+/// Starts the contestants. A server of others that cannot be started is named on stderr and left out.
+class Contestants {
+public:
+    /// Throws std::exception when the server cannot be started.
+    void add(const std::string& name, const harness::Program& program, const char* path = "/hello") {
+        all_.push_back({name, path, std::make_unique<harness::Server>(program)});
+    }
+    void add_other(const std::string& name, const std::vector<std::string>& command, const char* path = "/hello") {
         try {
-            if (is_installed(command.front())) add(name, command, path);
+            if (is_installed(command.front())) add(name, silent(command), path);
             else throw std::runtime_error(command.front() + " is not installed (make deps_bench does)");
         } catch (const std::exception& error) {
             std::cerr << name << " is left out: " << error.what() << '\n';
         }
-    };
-    const std::string port[] = {free_port(), free_port(), free_port()};
-    add("floor, " + linked(), {"build/tools/bench/floor"});
-    add("step_g, " + linked(), {"./step_g"});
-    if (linked() == "static") {
-        add("floor, dynamic", {"build/tools/bench/floor_dynamic"});
-        add("step_g, dynamic", {"build/tools/bench/step_g_dynamic"});
     }
-    add_other("busybox httpd", {"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[0], "-h", site});
-    add_other("mini_httpd", {"mini_httpd", "-D", "-h", "127.0.0.1", "-p", port[1], "-d", site, "-u", "root"});
-    add_other("Python's ForkingTCPServer", {"python3", "bench/forking.py"});
-    add("without fork", {"build/tools/bench/floor", "iterative"});
-    add("step_h, CGI", {"./step_h", "step_h_wsgi/hello.sh"});
-    add_other("busybox httpd, CGI", {"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[2], "-h", site},
-              "/cgi-bin/hello.sh");
-    return all;
+    std::vector<Contestant> take() { return std::move(all_); }
+
+private:
+    std::vector<Contestant> all_;
+};
+
+/// Servers that run a WSGI application, two workers each. All print a line for each request.
+void add_wsgi_servers(Contestants& all, const std::string& what, const std::string& application, const char* path) {
+    const std::string uwsgi_address = "127.0.0.1:" + free_port();
+    const std::string gunicorn_address = "127.0.0.1:" + free_port();
+    all.add("step_h" + what, silent({"./step_h", application}).with("MAX_CLIENTS", "2"), path);
+    all.add_other(
+        "uWSGI" + what,
+        {"uwsgi", "--plugin", "python3", "--http-socket", uwsgi_address, "--pythonpath", ".", "--module", application,
+         "--need-app", "--master", "--processes", "2", "--listen", "128", "--logto", "/dev/null"},
+        path);
+    all.add_other(
+        "gunicorn" + what,
+        {"gunicorn", "--bind", gunicorn_address, "--workers", "2", "--access-logfile", "/dev/null", application}, path);
+}
+
+/// Ours, and those of others that can be started here. Throws std::exception when one of ours cannot be started.
+std::vector<Contestant> contestants(const std::string& site) {
+    const std::string port[] = {free_port(), free_port()};
+    Contestants all;
+    all.add("floor, " + linked(), silent({"build/tools/bench/floor"}));
+    all.add("step_g, " + linked(), silent({"./step_g"}));
+    if (linked() == "static") {
+        all.add("floor, dynamic", silent({"build/tools/bench/floor_dynamic"}));
+        all.add("step_g, dynamic", silent({"build/tools/bench/step_g_dynamic"}));
+    }
+    all.add_other("busybox httpd", {"busybox", "httpd", "-f", "-p", "127.0.0.1:" + port[0], "-h", site});
+    all.add_other("mini_httpd", {"mini_httpd", "-D", "-h", "127.0.0.1", "-p", port[1], "-d", site, "-u", "root"});
+    all.add_other("Python's ForkingTCPServer", {"python3", "tools/bench/forking.py"});
+    all.add("without fork", silent({"build/tools/bench/floor", "iterative"}));
+    add_wsgi_servers(all, "", "step_h_wsgi.hello:application", "/hello");
+    if (succeeds({{"sh", "-c", "\"${PYTHON:-python3}\" -c 'import flask'"}})) {
+        add_wsgi_servers(all, ", Flask", "exercises.12_homework.flask_app:application", "/hello?name=World");
+    } else {
+        std::cerr << "Flask is left out: it is not installed (make deps_wsgi does)\n";
+    }
+    return all.take();
 }
 
 /// What ab says after "`name`:".
@@ -164,7 +191,11 @@ void print_goals(const std::vector<Contestant>& all) {
     };
     const std::vector<Goal> goals = {{"step_g, " + linked(), "floor, " + linked(), 0.9},
                                      {"step_g, " + linked(), "busybox httpd", 1.8},
-                                     {"step_g, " + linked(), "Python's ForkingTCPServer", 8}};
+                                     {"step_g, " + linked(), "Python's ForkingTCPServer", 8},
+                                     {"step_h", "uWSGI", 1},
+                                     {"step_h", "gunicorn", 2},
+                                     {"step_h, Flask", "uWSGI, Flask", 1},
+                                     {"step_h, Flask", "gunicorn, Flask", 1.4}};
     for (const Goal& goal : goals) {
         const Contestant* const one = find(all, goal.one);
         const Contestant* const other = find(all, goal.other);
