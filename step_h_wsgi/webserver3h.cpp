@@ -568,22 +568,22 @@ void handle_signals() {
 }
 
 /// From now on the kernel drops the packet that begins a connection (socket(7), SO_ATTACH_FILTER); the client sends it
-/// again a second later, and may meet the next server. A handshake that has begun is finished.
-void drop_new_connections(const net::Socket& listen_socket) {
+/// again a second later, and may meet the next server. A handshake that has begun is finished. Returns whether the
+/// kernel does so: some reserve filters for root.
+bool drop_new_connections(const net::Socket& listen_socket) {
     sock_filter code[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),  // the flags in the TCP header
                           BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
                           BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),  // SYN without ACK
                           BPF_STMT(BPF_RET | BPF_K, 0), BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)};
     const sock_fprog filter = {5, code};
-    setsockopt(listen_socket.fileno(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+    return setsockopt(listen_socket.fileno(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
 }
 
 /// Ends the listening once all who have connected are accepted, so that the next server can have the port; then waits
 /// for the workers.
 void stop(net::Socket& listen_socket, Workers& workers, Seconds grace) {
     const auto deadline = after(grace);
-    const auto enough = std::min(after(HANDSHAKE_TIME), deadline);
-    drop_new_connections(listen_socket);
+    const auto enough = std::min(after(drop_new_connections(listen_socket) ? HANDSHAKE_TIME : Seconds(0)), deadline);
     pollfd queue = {listen_socket.fileno(), POLLIN, 0};
     while (stop_signals < 2 && Clock::now() < deadline && (Clock::now() < enough || poll(&queue, 1, 0) == 1)) {
         workers.wait(after(PAUSE));

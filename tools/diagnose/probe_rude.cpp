@@ -80,11 +80,13 @@ constexpr Rudeness ALL[] = {
      "accept, or the first call on such a connection, fails (accept(2), ECONNABORTED)"},
 };
 
-/// The sockets of all its processes.
+/// The sockets of all its processes, without those that listen: each worker more has a copy of them.
 std::size_t sockets_of_all(const Server& server) {
     std::size_t count = 0;
     for (const proc::Process& process : server.alive()) {
-        for (const proc::Descriptor& one : proc::descriptors(process.pid)) count += one.is_socket() ? 1 : 0;
+        for (const proc::Descriptor& one : proc::descriptors(process.pid)) {
+            count += one.is_socket() && !server.is_listening_socket(one) ? 1 : 0;
+        }
     }
     return count;
 }
