@@ -20,7 +20,8 @@ export CXX PYTHON BIN BUILD RUN
 # diagnose needs Linux and a library. Where one of them is missing, `make` alone builds the rest.
 has = $(shell printf '\043if __has_include(<$(1)>)\nyes\n\043endif\n' | $(CXX) -std=c++20 -E -P -x c++ - 2>/dev/null)
 DIAGNOSE := $(and $(filter Linux,$(shell uname)),$(filter deps,$(MAKECMDGOALS))$(call has,nlohmann/json.hpp),diagnose)
-PROGRAMS := $(STEPS) client3 $(DIAGNOSE)
+CLIENTS := first_client client3
+PROGRAMS := $(STEPS) $(CLIENTS) $(DIAGNOSE)
 
 MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
 .DELETE_ON_ERROR:
@@ -28,15 +29,15 @@ MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
 DEPS := deps deps_bench deps_dev deps_docs deps_machines deps_wsgi
 .PHONY: all always check clean help $(DEPS) json ncurses doctest
 
-all: $(addprefix $(BIN),$(PROGRAMS))  ## make alone: all servers, the client, diagnose
+all: $(addprefix $(BIN),$(PROGRAMS))  ## make alone: all servers, the clients, diagnose
 	$(if $(DIAGNOSE),@:,@echo 'diagnose is left out: it needs Linux and nlohmann/json.hpp (make deps)')
 step_g:  ## one of the servers (step_a to step_h)
 
 # A step is one file and net/socket.hpp. Linked statically, where the compiler can, its fork costs half: see step_c.
 $(addprefix $(BIN),$(filter-out step_h,$(STEPS))): $(BIN)step_%: $$(wildcard step_$$*_*/*.cpp) $(BUILD)/static
 	$(COMPILE) @$(BUILD)/static -MF $(BUILD)/step_$*.d $< -o $@
-$(BIN)client3: client/client3.cpp $(BUILD)/flags
-	$(COMPILE) -MF $(BUILD)/client3.d $< -o $@
+$(addprefix $(BIN),$(CLIENTS)): $(BIN)%: client/%.cpp $(BUILD)/flags
+	$(COMPILE) -MF $(BUILD)/$*.d $< -o $@
 $(BUILD)/static: $(BUILD)/flags
 	@echo 'int main() {}' | $(CXX) $(SANITIZERS) -static -x c++ - -o $@.out 2>/dev/null && echo -static >$@ || : >$@
 	@rm -f $@.out
@@ -107,7 +108,7 @@ diff_ab diff_bc diff_cd diff_de diff_ef diff_fg: diff_%:  ## the lesson between 
 	  awk 'substr($$0, 87, 5) ~ /[|<>]/ { $$0 = "\033[1;33m" $$0 "\033[0m" } { print }'; fi; true
 
 clean:  ## remove everything that was built
-	rm -rf build $(STEPS) client3 diagnose xray replay replays
+	rm -rf build $(STEPS) $(CLIENTS) diagnose xray replay replays
 help:  ## show this
 	@awk -F ':.*## *' '/^[a-z_0-9 ]+:.*##/ { count = split($$1, name, " "); printf "make %-14s %s\n", name[count], $$2 }' \
 	  $(MAKEFILE_LIST)
