@@ -23,7 +23,8 @@ has = $(shell printf '\043if __has_include(<$(1)>)\nyes\n\043endif\n' | $(CXX) -
 is_there = $(and $(filter Linux,$(shell uname)),$(or $(filter deps,$(MAKECMDGOALS)),$(call has,$(1))))
 DIAGNOSE := $(if $(call is_there,nlohmann/json.hpp),diagnose)
 LEFT_OUT := $(if $(and $(call is_there,Python.h),$(call is_there,pybind11/embed.h)),,step_h)
-PROGRAMS := $(filter-out $(LEFT_OUT),$(STEPS)) client3 $(DIAGNOSE)
+CLIENTS := first_client client3
+PROGRAMS := $(filter-out $(LEFT_OUT),$(STEPS)) $(CLIENTS) $(DIAGNOSE)
 
 MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
 .DELETE_ON_ERROR:
@@ -31,7 +32,7 @@ MAKEFLAGS += --jobs=$(shell getconf _NPROCESSORS_ONLN)
 DEPS := deps deps_bench deps_dev deps_docs deps_machines deps_wsgi
 .PHONY: all always check clean help $(DEPS) python json ncurses doctest
 
-all: $(addprefix $(BIN),$(PROGRAMS))  ## make alone: all servers, the client, diagnose
+all: $(addprefix $(BIN),$(PROGRAMS))  ## make alone: all servers, the clients, diagnose
 	$(if $(DIAGNOSE),@:,@echo 'diagnose is left out: it needs Linux and nlohmann/json.hpp (make deps)')
 	$(if $(LEFT_OUT),@echo 'step_h is left out: it needs Linux with Python.h and pybind11/embed.h (make deps)')
 step_g:  ## one of the servers (step_a to step_h)
@@ -39,8 +40,8 @@ step_g:  ## one of the servers (step_a to step_h)
 # A step is one file and net/socket.hpp. Linked statically, where the compiler can, its fork costs half: see step_c.
 $(addprefix $(BIN),$(filter-out step_h,$(STEPS))): $(BIN)step_%: $$(wildcard step_$$*_*/*.cpp) $(BUILD)/static
 	$(COMPILE) @$(BUILD)/static -MF $(BUILD)/step_$*.d $< -o $@
-$(BIN)client3: client/client3.cpp $(BUILD)/flags
-	$(COMPILE) -MF $(BUILD)/client3.d $< -o $@
+$(addprefix $(BIN),$(CLIENTS)): $(BIN)%: client/%.cpp $(BUILD)/flags
+	$(COMPILE) -MF $(BUILD)/$*.d $< -o $@
 $(BUILD)/static: $(BUILD)/flags
 	@echo 'int main() {}' | $(CXX) $(SANITIZERS) -static -x c++ - -o $@.out 2>/dev/null && echo -static >$@ || : >$@
 	@rm -f $@.out
@@ -114,7 +115,7 @@ diff_ab diff_bc diff_cd diff_de diff_ef diff_fg: diff_%:  ## the lesson between 
 	else diff --side-by-side --expand-tabs --width=180 "$$@" | \
 	  awk 'substr($$0, 87, 5) ~ /[|<>]/ { $$0 = "\033[1;33m" $$0 "\033[0m" } { print }'; fi; true
 clean:  ## remove everything that was built
-	rm -rf build $(STEPS) client3 diagnose xray replay replays
+	rm -rf build $(STEPS) $(CLIENTS) diagnose xray replay replays
 help:  ## show this
 	@awk -F ':.*## *' '/^[a-z_0-9 ]+:.*##/ { count = split($$1, name, " "); printf "make %-14s %s\n", name[count], $$2 }' \
 	  $(MAKEFILE_LIST)

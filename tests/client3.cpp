@@ -1,4 +1,4 @@
-// client3: many connections at once.
+// The clients: first_client, and client3 with many connections at once.
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -22,6 +22,15 @@ Program client3(std::vector<std::string> arguments, int port) {
 constexpr const char* USAGE = "client3: usage: client3 [--max-clients N] [--max-conns N] [--help]\n";
 
 }  // namespace
+
+TEST_CASE("first_client: prints its port and the response") {
+    Server server(built("step_a"));
+    INFO(server.describe());
+    const Ended client(built("first_client").with("PORT", std::to_string(server.port())));
+    CHECK(client.out.starts_with("my port is "));
+    CHECK(client.out.ends_with("\nHTTP/1.1 200 OK\r\n\r\nHello, World!\n\n"));
+    CHECK(client.fate == "exited with 0");
+}
 
 TEST_CASE("without options it makes one connection") {
     Server server(built("step_g"));

@@ -39,7 +39,7 @@ deps_wsgi:  ## install the frameworks that step_h is tested with
 deps_machines: ## install the compilers that tests/other_machines needs
 
 .PHONY: test test_heavy test_docs mutants reported matrix soak fuzz test_replay format lint
-TESTED := $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(STEPS) client3 diagnose xray replay)
+TESTED := $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(STEPS) $(CLIENTS) diagnose xray replay)
 test: $(BUILD)/run_tests $(TESTED)  ## build and run the tests (SANITIZE=1: sanitized)
 	@sh tests/run.sh $(BUILD)/run_tests
 test_heavy: $(BUILD)/run_heavy_tests $(addprefix $(BIN),step_c step_h xray)  ## 1000 clients, big bodies, frameworks

@@ -81,10 +81,7 @@ public:
         const std::string data = receive_within(timeout, connection_, size);
         return data.empty() ? throw http::Error(400, "the request breaks off") : data.copy(buffer, size);
     }
-    void send(std::string_view head, std::string_view block) override {
-        connection_.sendall(head);
-        connection_.sendall(block);
-    }
+    void send(std::string_view bytes, bool) override { connection_.sendall(bytes); }
     std::uint64_t send_file(int file, std::uint64_t offset, std::uint64_t size) override {
         char piece[16384];
         std::uint64_t sent = 0;
@@ -120,7 +117,7 @@ void handle_request(net::Socket& client_connection, wsgi::Application& applicati
     int error_status = 0;
     try {
         const std::string received = receive_head(client_connection, parser);
-        const wsgi::Ends ends = {"127.0.0.1", "0", "127.0.0.1", std::to_string(port)};
+        const wsgi::Ends ends = {{"127.0.0.1", "0"}, {"127.0.0.1", std::to_string(port)}};
         Client client(client_connection);
         const wsgi::Answer answer = application.serve(parser.request(), ends, received, client);
         if (!answer.has_begun) error_status = answer.status;
