@@ -53,9 +53,9 @@ $(BUILD)/diagnose.cpp: $(filter-out %/main.cpp,$(wildcard tools/diagnose/*.cpp))
 $(BUILD)/diagnose_main.cpp: tools/diagnose/main.cpp
 $(BUILD)/xray.cpp: $(filter-out %/main.cpp %/screen.cpp,$(wildcard tools/xray/*.cpp))
 $(BUILD)/xray_main.cpp: tools/xray/main.cpp tools/xray/screen.cpp
-$(BUILD)/http.cpp $(BUILD)/wsgi.cpp $(BUILD)/webserver3h.cpp: $(BUILD)/%.cpp: step_h_wsgi/%.cpp
-FOLDERS := proc harness diagnose diagnose_main xray xray_main http wsgi webserver3h
-include tests/rules.mk tools/bench/rules.mk tools/replay/rules.mk exercises/rules.mk
+FOLDERS := proc harness diagnose diagnose_main xray xray_main
+objects = $(patsubst %,$(BUILD)/%.o,$(1))
+include tests/rules.mk tools/bench/rules.mk tools/replay/rules.mk exercises/rules.mk $(wildcard step_h_*/rules.mk)
 
 $(patsubst %,$(BUILD)/%.cpp,$(FOLDERS)): always
 	@mkdir -p $(@D)
@@ -63,12 +63,6 @@ $(patsubst %,$(BUILD)/%.cpp,$(FOLDERS)): always
 $(patsubst %,$(BUILD)/%.o,$(FOLDERS)): %.o: %.cpp $(BUILD)/flags
 	$(COMPILE) $(FAST) -MF $*.d -c $< -o $@
 
-objects = $(patsubst %,$(BUILD)/%.o,$(1))
-# `-z now` binds each symbol when step_h starts: otherwise every worker would do it again (ld.so(8)).
-$(call objects,http wsgi webserver3h): FAST =
-$(BUILD)/wsgi.o: CPPFLAGS += $(PYTHON_FLAGS) -DPYTHON_EXECUTABLE='"$(PYTHON)"' -fvisibility=hidden
-$(BIN)step_h: $(call objects,webserver3h wsgi http)
-	$(LINK) $(shell $(PYTHON)-config --embed --ldflags) -Wl,-z,now
 $(BIN)diagnose: $(call objects,diagnose_main diagnose harness proc)
 	$(LINK)
 xray:  ## see a running server from the inside: ./xray 8888
@@ -87,7 +81,6 @@ $(BUILD)/flags: always
 	  { echo '$(CXX) is missing or too old: it takes g++ 11, clang++ 14, or a newer one (make deps)' >&2; exit 1; }
 	@echo '$(ALL_FLAGS)' | cmp -s - $@ || echo '$(ALL_FLAGS)' >$@
 
-$(BUILD)/wsgi.o: | python
 $(call objects,diagnose xray): | json
 $(call objects,xray_main): | ncurses
 python: header = Python.h pybind11/embed.h
