@@ -87,13 +87,11 @@ Tracer::~Tracer() {
     for (auto& [pid, tracee] : tracees_) {
         if (!tracee.has_ended()) kill(pid, SIGKILL);
     }
-    for (auto& [pid, tracee] : tracees_) {
-        if (tracee.has_ended()) continue;
-        int status = 0;
-        while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) ptrace(PTRACE_CONT, pid, nullptr, nullptr);
-    }
-    // We are a subreaper (prctl(2)): zombies whose parents did not wait are ours now.
-    while (waitpid(-1, nullptr, __WALL) > 0) {
+    // All of them together: a process does not end before its threads. We are a subreaper (prctl(2)) besides, and zombies
+    // whose parents did not wait are ours now.
+    int status = 0;
+    for (pid_t pid; (pid = waitpid(-1, &status, __WALL)) > 0;) {
+        if (WIFSTOPPED(status)) ptrace(PTRACE_CONT, pid, nullptr, nullptr);
     }
     sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
 }
