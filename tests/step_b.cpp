@@ -1,5 +1,5 @@
-// step_b: one client after the other, with a sleep between. The rows of the table of behaviours (README.md), then what
-// is its own.
+// step_b: one client after the other, with a sleep between. The rows of the table of behaviours (docs/behaviours.md),
+// then what is its own.
 #include <deque>
 #include <string>
 
