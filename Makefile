@@ -51,7 +51,7 @@ $(BUILD)/xray_main.cpp: tools/xray/main.cpp tools/xray/screen.cpp
 $(BUILD)/step_h.cpp: $(filter-out %/webserver3h.cpp,$(wildcard step_h_wsgi/*.cpp))
 $(BUILD)/webserver3h.cpp: step_h_wsgi/webserver3h.cpp
 FOLDERS := proc harness diagnose diagnose_main xray xray_main step_h webserver3h
-include tests/rules.mk tools/bench/rules.mk tools/replay/rules.mk exercises/rules.mk
+include tests/rules.mk tools/bench/rules.mk tools/replay/rules.mk tools/site/rules.mk exercises/rules.mk
 
 $(patsubst %,$(BUILD)/%.cpp,$(FOLDERS)): always
 	@mkdir -p $(@D)

@@ -37,7 +37,7 @@ $(BUILD)/tests/preload/step_h: $(BUILD)/webserver3h.o $(BUILD)/step_h.o
 	$(LINK)
 
 deps_dev:   ## install what format, lint and CI need besides
-deps_docs:  ## install what test_docs needs
+deps_docs:  ## install what test_docs and site need
 deps_wsgi:  ## install the frameworks that step_h is tested with
 deps_machines: ## install the compilers that tests/other_machines needs
 
