@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Makes a web site of the repository's pages, in both languages.
-
-    build.py FOLDER     with all pages in one as well, for print: book.html, book.zh-CN.html
+"""Makes a web site of the repository's pages, in both languages: build.py FOLDER
 
 A page keeps its place: step_a_iterative/README.md becomes step_a_iterative/index.html. A link to a source file leads to
 the repository whose address is in REPOSITORY; without one it is plain text. replays/ has a page when it is there.
+book.html and book.zh-CN.html have all pages on one, for print.
 """
 
 import html
@@ -24,8 +23,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WORDS = json.loads((HERE / "words.json").read_text(encoding="utf-8"))
 TEMPLATE = string.Template((HERE / "page.html").read_text(encoding="utf-8"))
-TOOLS = "tools/xray tools/diagnose tools/replay replays tools"
-GROUPS = ["README", "step_ client", "exercises/README exercises", TOOLS, ""]
+GROUPS = ["README", "step_ client", "exercises/README exercises", "tools/xray tools/diagnose tools/replay replays tools", ""]
 ORDER = [(group, prefix) for group in GROUPS for prefix in group.split() or [""]]
 REPOSITORY = os.environ.get("REPOSITORY", "").rstrip("/")
 
@@ -68,14 +66,16 @@ class Page:
     def address(self, target, everywhere, in_book):
         """Where a link of this page leads, on the site or in the book; None: nowhere."""
         path, _, fragment = target.partition("#")
-        if re.match(r"https?:", target) or self.name.startswith("replays/"):
+        if re.match(r"https?:", target):
             return target
         name = self.path(path)
         page = everywhere.get(name) or everywhere.get(os.path.join(name, WORDS[self.language]["index"]))
+        if not page and name.startswith("replays/"):  # what is recorded plays in a browser only
+            return None if in_book else target
         if not page:
             return f"{REPOSITORY}/blob/HEAD/{name}" if REPOSITORY else None
         if in_book:
-            return f"#{page.out}" + f"-{fragment}" * bool(fragment)
+            return f"#{page.out}" + f"-{fragment}" * bool(fragment) if page.language == self.language else None
         return os.path.relpath(page.out, os.path.dirname(self.name) or ".") + f"#{fragment}" * bool(fragment)
 
     def render(self, everywhere, folder, in_book=False):
@@ -93,7 +93,8 @@ class Page:
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(ROOT / name, folder / name)
                     part.attrSet("src", name if in_book else part.attrGet("src"))
-        return MARKDOWN.renderer.render(tokens, MARKDOWN.options, {})
+        text = MARKDOWN.renderer.render(tokens, MARKDOWN.options, {})
+        return text.replace("<details", "<details open") if in_book else text
 
 
 def pages_of(language):
@@ -102,8 +103,8 @@ def pages_of(language):
     pages = [Page(name, (ROOT / name).read_text(encoding="utf-8")) for name in listed if (ROOT / name).exists()]
     words, replays = WORDS[language], sorted((ROOT / "replays").glob("*.html"))
     if replays:
-        links = [f"- [{file.stem}]({file.name}{words['replay_hash']})" for file in replays]
-        pages.append(Page(f"replays/{words['index']}", "\n".join([*words["replays"], *links])))
+        links = "".join(f"- [{file.stem}]({file.name}{words['replay_hash']})\n" for file in replays)
+        pages.append(Page(f"replays/{words['index']}", words["replays"] + links))
     return sorted((page for page in pages if page.language == language), key=lambda page: (page.rank, page.name))
 
 
@@ -139,10 +140,10 @@ def main():
         for at in range(len(pages)):
             write_page(folder, pages, at, everywhere)
         sections = [[page.out, page.title, *section] for page in pages for section in page.sections]
-        index = "window.SECTIONS = " + json.dumps(sections, ensure_ascii=False)
-        (folder / words["search_index"]).write_text(index, encoding="utf-8")
-        body = "\n".join(f'<article id="{page.out}">{page.render(everywhere, folder, True)}</article>' for page in pages)
-        parts = {"other": "", "nav": "", "around": "", "contents": "", "body": body.replace("<details", "<details open")}
+        index = json.dumps(sections, ensure_ascii=False)
+        (folder / words["search_index"]).write_text(f"window.SECTIONS = {index};\n", encoding="utf-8")
+        articles = [f'<article id="{page.out}">{page.render(everywhere, folder, True)}</article>' for page in pages]
+        parts = {"other": "", "nav": "", "around": "", "contents": "", "body": "\n".join(articles)}
         fill(folder / words["pdf"].replace(".pdf", ".html"), pages, pages[0].title, root=".", **parts)
 
 

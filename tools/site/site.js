@@ -28,6 +28,11 @@ document.getElementById('theme').onclick = () => {
 systemIsDark.onchange = draw;
 draw();
 
+// The page that is open is in sight in the list of pages.
+const list = document.getElementById('pages');
+const here = list.querySelector('[aria-current]');
+if (here) list.scrollTop = here.offsetTop - list.clientHeight / 2;
+
 // A section is [page, title, anchor, heading, words]. All words of the query are in what is found: as they are, since
 // Chinese is written without spaces. Those that have them in the heading come first.
 const query = document.getElementById('query');
