@@ -66,12 +66,11 @@ class Page:
     def address(self, target, everywhere, in_book):
         """Where a link of this page leads, on the site or in the book; None: nowhere."""
         path, _, fragment = target.partition("#")
-        if re.match(r"https?:", target):
-            return target
         name = self.path(path)
         page = everywhere.get(name) or everywhere.get(os.path.join(name, WORDS[self.language]["index"]))
-        if not page and name.startswith("replays/"):  # what is recorded plays in a browser only
-            return None if in_book else target
+        is_recording = name.startswith("replays/") and not page
+        if re.match("https?:", target) or is_recording:
+            return None if is_recording and in_book else target
         if not page:
             return f"{REPOSITORY}/blob/HEAD/{name}" if REPOSITORY else None
         if in_book:
@@ -98,8 +97,8 @@ class Page:
 
 
 def pages_of(language):
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    command = "git ls-files --cached --others --exclude-standard *.md".split()
+    listed = subprocess.check_output(command, cwd=ROOT, text=True).split()
     pages = [Page(name, (ROOT / name).read_text(encoding="utf-8")) for name in listed if (ROOT / name).exists()]
     words, replays = WORDS[language], sorted((ROOT / "replays").glob("*.html"))
     if replays:
