@@ -84,7 +84,7 @@ fuzz: $(BUILD)/fuzz_http  ## step_h's parsers against mutated requests, for FUZZ
 	$< -max_total_time=$(FUZZ_SECONDS) -max_len=50000 -timeout=5 -print_final_stats=1 \
 	  -dict=tests/fuzz/http.dict $(BUILD)/fuzz_corpus tests/fuzz/seeds
 
-SOURCES := $(wildcard */*.hpp */*.cpp tools/*/*.hpp tools/*/*.cpp tests/*/*.cpp exercises/*/*.cpp)
+SOURCES := $(filter-out build/%,$(wildcard */*.hpp */*.cpp tools/*/*.hpp tools/*/*.cpp tests/*/*.cpp exercises/*/*.cpp))
 format:  ## lay out all code by .clang-format
 	clang-format -i $(SOURCES)
 lint: $$(patsubst %,$(BUILD)/%.cpp,$$(FOLDERS))  ## check the layout, and the code with clang-tidy
