@@ -36,7 +36,6 @@ def block(text, kind):
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 MARKDOWN.add_render_rule("fence", lambda _, tokens, at, *rest: block(tokens[at].content, tokens[at].info.strip()))
-MARKDOWN.add_render_rule("code_block", lambda _, tokens, at, *rest: block(tokens[at].content, ""))
 MARKDOWN.add_render_rule("table_open", lambda *rest: '<div class="wide"><table>')
 MARKDOWN.add_render_rule("table_close", lambda *rest: "</table></div>\n")
 
@@ -97,8 +96,7 @@ class Page:
 
 
 def pages_of(language):
-    command = "git ls-files --cached --others --exclude-standard *.md".split()
-    listed = subprocess.check_output(command, cwd=ROOT, text=True).split()
+    listed = subprocess.check_output("git ls-files --cached --others --exclude-standard *.md".split(), cwd=ROOT, text=True).split()
     pages = [Page(name, (ROOT / name).read_text(encoding="utf-8")) for name in listed if (ROOT / name).exists()]
     words, replays = WORDS[language], sorted((ROOT / "replays").glob("*.html"))
     if replays:
@@ -108,7 +106,8 @@ def pages_of(language):
 
 
 def fill(file, pages, title, **parts):
-    names = WORDS[pages[0].language] | {"title": html.escape(title), "brand": html.escape(pages[0].title)}
+    brand = html.escape(pages[0].title)
+    names = WORDS[pages[0].language] | {"title": " · ".join(dict.fromkeys([html.escape(title), brand])), "brand": brand}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(TEMPLATE.substitute(names, **parts), encoding="utf-8")
 
