@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Tests the web site that `make site` makes: its links, and what a browser shows.
 
-    site.py FOLDER
-
-All links inside it lead somewhere. On a screen of 360 pixels no page is wider than the screen, Mermaid's pictures are
-drawn, and the search finds words in both languages.
+    site.py FOLDER              all links inside it lead somewhere
+    site.py --browser FOLDER    on a screen of 360 pixels no page is wider than the screen, Mermaid's pictures are drawn,
+                                and the search finds words in both languages
 """
 
 import sys
@@ -80,11 +79,7 @@ def faults_in(browser, folder):
             yield f"{name}: the search finds a word that is nowhere"
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    folder = Path(sys.argv[1]).resolve()
-    faults = list(faults_of_links(folder))
+def faults_of_browser(folder):
     options = webdriver.ChromeOptions()
     with tempfile.TemporaryDirectory() as profile:
         for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--user-data-dir={profile}"):
@@ -92,7 +87,14 @@ def main():
         with webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver")) as browser:
             browser.set_script_timeout(PATIENCE)
             browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SCREEN)
-            faults += faults_in(browser, folder)
+            return list(faults_in(browser, folder))
+
+
+def main():
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    folder = Path(sys.argv[-1]).resolve()
+    faults = faults_of_browser(folder) if sys.argv[1] == "--browser" else list(faults_of_links(folder))
     print(*faults, sep="\n", end="\n" if faults else "")
     print(f"the site has {len(list(folder.glob('**/*.html')))} documents, {len(faults)} faults")
     return 1 if faults else 0

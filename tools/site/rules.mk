@@ -7,7 +7,7 @@ SITE := $(BUILD)/site
 APART := timeout 300 unshare --user --map-root-user --net --pid --fork --mount-proc --kill-child
 PRINT := chromium --headless --no-sandbox --disable-gpu --no-first-run --virtual-time-budget=600000 \
   --no-pdf-header-footer --generate-pdf-document-outline
-.PHONY: site
+.PHONY: site test_site
 site: $(MERMAID)  ## make a web site of the pages, and of replays/ if it is there: build/site (needs make deps_docs)
 	@rm -rf $(SITE) && mkdir -p $(SITE)
 	@REPOSITORY='$(REPOSITORY)' $(PYTHON) tools/site/build.py $(SITE)
@@ -17,3 +17,5 @@ site: $(MERMAID)  ## make a web site of the pages, and of replays/ if it is ther
 	  HOME=$$PWD/$(BUILD)/home $(APART) $(PRINT) --user-data-dir=$$PWD/$(BUILD)/home --print-to-pdf=$$book.pdf \
 	    file://$$PWD/$$book.html 2>$(BUILD)/print.log || { cat $(BUILD)/print.log; exit 1; }; rm $$book.html; done
 	@$(PYTHON) tests/pages/site.py $(SITE)
+test_site: site  ## look at the site in a browser, on a narrow screen
+	@$(PYTHON) tests/pages/site.py --browser $(SITE)
