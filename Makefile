@@ -55,7 +55,7 @@ $(BUILD)/xray.cpp: $(filter-out %/main.cpp %/screen.cpp,$(wildcard tools/xray/*.
 $(BUILD)/xray_main.cpp: tools/xray/main.cpp tools/xray/screen.cpp
 FOLDERS := proc harness diagnose diagnose_main xray xray_main
 objects = $(patsubst %,$(BUILD)/%.o,$(1))
-include tests/rules.mk tools/bench/rules.mk tools/replay/rules.mk exercises/rules.mk $(wildcard step_h_*/rules.mk)
+include tests/rules.mk exercises/rules.mk $(wildcard step_h_*/rules.mk tools/*/rules.mk)
 
 $(patsubst %,$(BUILD)/%.cpp,$(FOLDERS)): always
 	@mkdir -p $(@D)

@@ -31,7 +31,7 @@ deps_machines() {  # tests/other_machines; only Debian has these compilers with 
     need  arm-linux-gnueabihf-g++ g++-arm-linux-gnueabihf   -  -  -  -
     need  qemu-s390x              qemu-user                 -  -  -  -
 }
-deps_docs() {  # `make test_docs`
+deps_docs() {  # `make test_docs`, `make site`
     need  ps                      procps               procps-ng              procps-ng             procps             -
     need  unshare                 util-linux           util-linux             util-linux            util-linux         -
     need  setpriv                 util-linux           util-linux             util-linux            setpriv            -
@@ -41,6 +41,8 @@ deps_docs() {  # `make test_docs`
     need  python:selenium         python3-selenium     python3-selenium       python-selenium       py3-selenium       -
     need  python:pexpect          python3-pexpect      python3-pexpect        python-pexpect        py3-pexpect        -
     need  python:markdown_it      python3-markdown-it  python3-markdown-it-py python-markdown-it-py py3-markdown-it-py -
+    need  python:pygments         python3-pygments     python3-pygments       python-pygments       py3-pygments       -
+    need  font:zh                 fonts-noto-cjk       google-noto-sans-cjk-fonts noto-fonts-cjk    font-noto-cjk      -
 }
 deps_bench() {  # `make bench` compares with these servers, `make plots` draws
     need  ab                      apache2-utils        httpd-tools            apache                apache2-utils      -
@@ -62,6 +64,7 @@ is_there() {
         compiler) ${CXX:-g++} --version ;;
         uwsgi:*) uwsgi --need-plugin "${1#uwsgi:}" --version ;;
         python:*) "${PYTHON:-python3}" -c "import ${1#python:}" ;;
+        font:*) fc-list ":lang=${1#font:}" | grep . ;;
         "<"*) printf '#include %s\n' "$1" | ${CXX:-g++} -std=c++20 $("${PYTHON:-python3}-config" --includes) -E -x c++ - ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1

@@ -34,7 +34,7 @@ $(BUILD)/tests/preload/faults.so: tests/preload/faults.cpp $(BUILD)/flags
 	$(CXX) -std=c++20 $(CXXFLAGS) $(WARNINGS) -MMD -MP -MF $(@:.so=.d) -shared -fPIC $< -o $@
 
 deps_dev:   ## install what format, lint and CI need besides
-deps_docs:  ## install what test_docs needs
+deps_docs:  ## install what test_docs and site need
 deps_wsgi:  ## install the frameworks that step_h is tested with
 deps_machines: ## install the compilers that tests/other_machines needs
 
@@ -81,7 +81,7 @@ fuzz: $(BUILD)/fuzz_http  ## step_h's parsers against mutated requests, for FUZZ
 	$< -max_total_time=$(FUZZ_SECONDS) -max_len=50000 -timeout=5 -print_final_stats=1 \
 	  -dict=tests/fuzz/http.dict $(BUILD)/fuzz_corpus tests/fuzz/seeds
 
-SOURCES := $(wildcard */*.hpp */*.cpp tools/*/*.hpp tools/*/*.cpp tests/*/*.cpp exercises/*/*.cpp)
+SOURCES := $(filter-out build/%,$(wildcard */*.hpp */*.cpp tools/*/*.hpp tools/*/*.cpp tests/*/*.cpp exercises/*/*.cpp))
 format:  ## lay out all code by .clang-format
 	clang-format -i $(SOURCES)
 lint: $$(patsubst %,$(BUILD)/%.cpp,$$(FOLDERS))  ## check the layout, and the code with clang-tidy
