@@ -12,8 +12,6 @@
 
 namespace diagnose {
 
-using std::to_string;
-
 namespace {
 
 constexpr const char* PATIENT = "a client may take its time: somebody else has to wait for it meanwhile";
