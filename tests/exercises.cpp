@@ -129,9 +129,9 @@ TEST_CASE("report: says what does not hold yet, with the rule behind it") {
     const std::string text = report_of("5");
     CHECK(text.find("\n  not yet  reaps one             evidence <1>\n                                 (rule)\n") !=
           std::string::npos);
-    CHECK(
-        text.ends_with("\nnot yet: answers, concurrent, closes, survives SIGCHLD, reaps one. The task, and hints: "
-                       "exercises/05_reap/README.md\n"));
+    CHECK(text.ends_with(
+        "\nnot yet: answers, concurrent, closes, child exits with 0, survives SIGCHLD, reaps one. The task, and hints: "
+        "exercises/05_reap/README.md\n"));
 }
 
 TEST_CASE("report: what cannot be asked is kept, but is no goal reached") {
@@ -188,18 +188,19 @@ TEST_CASE("list: a line for each exercise, and how many are done") {
 }
 
 TEST_CASE("grade: a line for each exercise") {
-    CHECK(line_of(Graded{&exercise("7"), rows_of(exercise("7"))}) == " 7  burst            7 of 7   done");
-    CHECK(line_of(Graded{&exercise("10"), rows_of(exercise("10"))}) == "10  silent client    8 of 8   done");
-    CHECK(line_of(Graded{&exercise("5"), rows_of(exercise("5"))}) ==
-          " 5  reap             0 of 5   not yet: answers, concurrent, closes, survives SIGCHLD, reaps one");
+    CHECK(line_of(Graded{&exercise("7"), rows_of(exercise("7"))}) == " 7  burst            8 of 8   done");
+    CHECK(line_of(Graded{&exercise("10"), rows_of(exercise("10"))}) == "10  silent client   10 of 10  done");
+    CHECK(
+        line_of(Graded{&exercise("5"), rows_of(exercise("5"))}) ==
+        " 5  reap             0 of 6   not yet: answers, concurrent, closes, child exits with 0, survives SIGCHLD, reaps one");
 }
 
 TEST_CASE("grade: an obstacle fails every row of its exercise") {
     const Folder folder;
     const Graded graded = grade(exercise("7"), exercise("7").command());
-    CHECK(graded.failures() == 7);
+    CHECK(graded.failures() == 8);
     CHECK(
-        line_of(graded).ends_with(" 0 of 7   exercises/07_burst/server.cpp is not there; git restore "
+        line_of(graded).ends_with(" 0 of 8   exercises/07_burst/server.cpp is not there; git restore "
                                   "exercises/07_burst/server.cpp brings back what was given"));
 }
 

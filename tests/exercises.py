@@ -4,6 +4,8 @@ of exercises.txt are told what is wrong.
 
     exercises.py [NUMBER…]   all exercises, when none is named
 
+It also builds a program that includes another file as make does.
+
 It is Python, since it edits texts and starts programs in parallel. What else diagnose does for the exercises is tested
 by exercises.cpp.
 """
@@ -127,6 +129,30 @@ def fault_of(trial, name, compiler):
     return "\n".join([trial.title, f"  expected: {trial.faults}", *said])
 
 
+def fault_of_rule():
+    """What make says when a program includes a file of the student's own, is built twice, and then does without it; None
+    when it builds each time. It is done in a copy: the exercises of this repository stay as they are."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    with tempfile.TemporaryDirectory() as copy:
+        folder = Path(copy, "exercises", "03_concurrent")
+        folder.mkdir(parents=True)
+        for name in ("Makefile", "net", "tests", "tools"):
+            Path(copy, name).symlink_to(ROOT / name)
+        Path(copy, "exercises", "rules.mk").symlink_to(ROOT / "exercises" / "rules.mk")
+        given = (ROOT / "exercises" / "03_concurrent" / "server.cpp").read_text(encoding="utf-8")
+        helper = folder / "helper.cpp"
+        helper.write_text("int helper() { return 0; }\n", encoding="utf-8")
+        for text in (f'#include "helper.cpp"\n{given}', f'#include "helper.cpp"\n{given}\n', given):
+            (folder / "server.cpp").write_text(text, encoding="utf-8")
+            if text == given:
+                helper.unlink()
+            command = ["make", "--silent", "BUILD=build", "build/exercises/03_concurrent"]
+            said = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
+            if said.returncode != 0:
+                return f"a program that includes a file of its own, built by make:\n{said.stdout}{said.stderr}"
+    return None
+
+
 def main():
     BUILD.mkdir(parents=True, exist_ok=True)
     wanted = {int(number) for number in sys.argv[1:]}
@@ -138,7 +164,10 @@ def main():
         faults = [fault for fault in reports if fault]
     print(*faults, sep="\n", end="\n" if faults else "")
     print(f"{len(chosen)} solutions, right and wrong: {len(chosen) - len(faults)} passed, {len(faults)} failed")
-    return 1 if faults else 0
+    fault = fault_of_rule()
+    if fault:
+        print(fault)
+    return 1 if faults or fault else 0
 
 
 if __name__ == "__main__":

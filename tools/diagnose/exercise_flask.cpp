@@ -81,6 +81,19 @@ Finding expect_exit_status(Server& server) {
     return finding;
 }
 
+/// Whether a client is disconnected, when TIMEOUT is over, whose form does not come.
+Finding expect_timeout(const Program& program) {
+    Server server(program.with("TIMEOUT", "0.3"));
+    Client client(server.port());
+    client.send(request_of("POST", "/form", "a").substr(0, request_of("POST", "/form", "a").size() - 1));
+    Clients next;
+    if (hold(server, next).place == Place::in_the_queue)
+        return yes("");  // it is not concurrent yet: another row says so
+    if (server.until([&] { return client.has_ended(); })) return yes("");
+    return {Answer::no, "ten times its TIMEOUT later, it still waits for the body of a Flask application's request",
+            "recv waits for ever, unless it is told otherwise: Client::receive needs a timeout as well"};
+}
+
 Finding run_flask(Server& server) {
     Finding finding = expect(server, request_of("GET", "/hello?name=W%C3%B6rld"), "Hello, W\xc3\xb6rld!\n");
     if (finding == Answer::yes) {
@@ -104,7 +117,11 @@ Findings flask(const Solution& solution) {
     }
     application = FLASK_APPLICATION;
     Server server(program);
-    return {{"Flask", run_flask(server)}};
+    Finding finding = run_flask(server);
+    if (finding == Answer::yes) {
+        if (const Finding timed = expect_timeout(program); timed != Answer::yes) finding = timed;
+    }
+    return {{"Flask", finding}};
 }
 
 }  // namespace diagnose

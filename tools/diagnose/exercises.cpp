@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <map>
@@ -28,17 +29,20 @@ Names concatenated(Names first, const Names& second) {
     return first;
 }
 
-const Names SERVES = {"answers", "concurrent", "closes"};
+const Names SERVES = {"answers", "concurrent", "closes", "child exits with 0"};
 const Names SERVES_AND_REAPS = concatenated(SERVES, {"survives SIGCHLD", "reaps one", "reaps many", "process limit"});
 
 const Exercise EXERCISES[] = {
     {1, "queue", {"backlog 0", "backlog 1", "backlog 5"}, {}, "predictions.txt"},
     {2, "endpoints", {"local end", "peer end", "ephemeral port"}, {"answers", "closes"}},
-    {3, "concurrent", {"concurrent"}, {"answers", "closes", "flat descriptors", "child closes listener"}},
+    {3,
+     "concurrent",
+     {"concurrent", "serves silent client"},
+     {"answers", "closes", "flat descriptors", "child closes listener", "child exits with 0"}},
     {4,
      "let go",
      {"child closes listener", "closes", "flat descriptors", "descriptor limit"},
-     {"answers", "concurrent"}},
+     {"answers", "concurrent", "child exits with 0"}},
     {5, "reap", {"reaps one"}, concatenated(SERVES, {"survives SIGCHLD"})},
     {6,
      "restart",
@@ -50,13 +54,14 @@ const Exercise EXERCISES[] = {
      {"reaps one", "reaps many", "process limit"},
      concatenated(SERVES, {"survives SIGCHLD", "no handler"})},
     {9, "process limit", {"sheds load", "error page"}, SERVES_AND_REAPS},
-    {10, "silent client", {"drops silent clients"}, SERVES_AND_REAPS},
-    {11, "graceful stop", {"stops gracefully", "waits for all"}, SERVES_AND_REAPS},
+    {10, "silent client", {"drops silent clients", "keeps TIMEOUT"}, SERVES_AND_REAPS},
+    {11, "graceful stop", {"stops gracefully", "waits for all", "refuses late clients"}, SERVES_AND_REAPS},
     {12,
      "homework",
-     {"concurrent", "drops silent clients", "drops the slow", "stops gracefully"},
-     {"answers", "closes", "child closes listener", "survives SIGCHLD", "reaps one", "reaps many", "process limit",
-      "sheds load", "Flask"},
+     {"concurrent", "drops silent clients", "drops the slow", "stops gracefully", "keeps TIMEOUT", "waits for all",
+      "refuses late clients"},
+     {"answers", "closes", "child closes listener", "child exits with 0", "survives SIGCHLD", "reaps one", "reaps many",
+      "process limit", "sheds load", "error page", "Flask"},
      "server.cpp",
      "step_h_wsgi.hello:application"},
 };
@@ -71,11 +76,15 @@ const std::map<std::string, Probe> PROBES = {
     {"local end", printed_ends},
     {"peer end", printed_ends},
     {"ephemeral port", printed_ends},
+    {"serves silent client", serves_silent_client},
+    {"child exits with 0", exit_of_child},
     {"accept loop", accept_loop},
     {"handler", handler},
     {"no handler", no_handler},
     {"error page", error_page},
+    {"keeps TIMEOUT", keeps_timeout},
     {"waits for all", waits_for_all},
+    {"refuses late clients", refuses_late_clients},
     {"drops the slow", drops_the_slow},
     {"Flask", flask},
 };
@@ -119,7 +128,7 @@ void ask_behaviours(const Program& server, const Names& names, Findings& found) 
     }
     for (const Tried& tried : try_all(known(server), rows, [](const Tried&) {})) {
         Finding finding = tried.finding;
-        finding.rule = finding == Answer::no ? tried.explanation() : "";
+        if (finding == Answer::no) finding.rule = tried.explanation();
         found[tried.behaviour->name] = finding;
     }
 }
@@ -129,13 +138,20 @@ std::string in_one_line(std::string text) {
     return text;
 }
 
-/// Whether the server starts and listens; undecided where diagnose lacks what it takes to start one.
+/// Whether the server starts and listens, and has not started processes without end; undecided where diagnose lacks
+/// what it takes to start one.
 Finding listens(const Program& program) {
+    constexpr std::size_t MOST_AHEAD = 100;  // as many as this server may have are a few more (Program::is_foreign)
+    constexpr const char* TOO_MANY = " processes before its first client comes";
+    constexpr const char* EACH_FORKS = "a child returns from fork into the same loop, and forks as well";
     try {
         const harness::Server starts(program);
-        return {Answer::yes, ""};
+        const std::size_t count = starts.alive().size();
+        if (count <= MOST_AHEAD) return {Answer::yes, ""};
+        return {Answer::no, "it has started " + std::to_string(count) + TOO_MANY, EACH_FORKS};
     } catch (const harness::NotListening& error) {
-        return {Answer::no, in_one_line(error.what())};
+        const std::string evidence = in_one_line(error.what());
+        return {Answer::no, evidence, evidence.find(TOO_MANY) == std::string::npos ? "" : EACH_FORKS};
     } catch (const std::system_error& error) {  // there is no such program, or it may not be executed
         return {Answer::no, in_one_line(error.what())};
     } catch (const std::exception& error) {

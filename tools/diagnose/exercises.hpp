@@ -35,7 +35,7 @@ const Exercise& exercise(std::string_view number);
 /// What was asked, and what was found.
 struct Row {
     std::string name;
-    Finding finding;  ///< its rule is empty unless it is a no
+    Finding finding;  ///< its rule is empty where it holds
     bool is_goal;
 
     /// What cannot be asked ("not applicable") is not lost; but neither is a goal reached by it.

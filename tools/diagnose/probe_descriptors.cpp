@@ -86,8 +86,10 @@ Finding flat_descriptors(const Subject& subject) {
     const std::size_t before = server.sockets();
     Clients clients;
     if (show_clients(server, clients, COUNT) < COUNT) {
-        return server.has_ended() ? not_applicable("it does not live as long: " + server.death())
-                                  : undecided(server, "not all of twenty clients were served");
+        if (server.has_ended()) return not_applicable("it does not live as long: " + server.death());
+        Finding unserved = undecided(server, "not all of twenty clients were served");
+        unserved.rule = "each client gets an answer, however many there were before it, and however late it asks";
+        return unserved;
     }
     server.until([&] { return server.sockets() <= before || server.is_quiet(clients.size()); });
     const bool more = server.stays([&] { return server.sockets() > before; });

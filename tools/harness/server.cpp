@@ -127,6 +127,10 @@ Server::Server(const Program& program)
         if (!elsewhere_.empty()) {
             throw NotListening(line + " listens on " + elsewhere_ + ", where no client from 127.0.0.1 can come");
         }
+        if (is_forking_) {
+            throw NotListening(line + " has started " + std::to_string(alive().size()) +
+                               " processes before its first client comes, and starts more");
+        }
         throw NotListening(line + " does not listen: it " + fate() + "\nstdout: " + last_lines(out()) +
                            "\nstderr: " + last_lines(err()));
     }
