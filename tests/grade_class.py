@@ -35,12 +35,24 @@ static const bool overwritten = [] {
 }();
 """
 RUNS_AWAY = r"""
+#include <csignal>
 #include <cstdlib>
+#include <fstream>
+#include <string>
 static const bool has_run_away = [] {
     if (fork() != 0) return true;
     be_named();
     setsid();
     clearenv();
+    // It ends what could end it: the processes of diagnose above it.
+    for (int pid = getppid(); pid > 0;) {
+        std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+        std::string ignored, name, state;
+        int parent = 0;
+        stat >> ignored >> name >> state >> parent;
+        if (name == "(diagnose)" || name == "(keeper)") kill(pid, SIGKILL);
+        pid = parent;
+    }
     while (true) pause();
 }();
 """
@@ -55,16 +67,16 @@ int main() {
 EATS_MEMORY = r"""
 #include <cstring>
 #include <string>
-int main() {
-    be_named();
+static const bool has_eaten = [] {
     for (int child = 0; child < 40; ++child) {
         if (fork() != 0) continue;
+        be_named();
         std::string eaten(std::size_t{256} << 20, 'x');
         explicit_bzero(eaten.data(), eaten.size());  // the compiler may not leave it out
         while (true) pause();
     }
-    while (true) pause();
-}
+    return true;
+}();
 """
 NEVER_COMPILES = """
 #include <utility>
@@ -115,7 +127,7 @@ def make_hostile(clone, secret):
     write(clone, 7, NAMED + given(7) + OVERWRITES)
     write(clone, 8, NAMED + given(8) + RUNS_AWAY)
     write(clone, 9, NAMED + CHAIN)
-    write(clone, 10, NAMED + EATS_MEMORY)
+    write(clone, 10, NAMED + given(10) + EATS_MEMORY)
     write(clone, 11, NEVER_COMPILES)
     (clone / "GNUmakefile").write_text("%:\n\t@echo done\n")
     (clone / "makefile").write_text("%:\n\t@echo done\n")
@@ -134,9 +146,9 @@ STATES = {  # how each exercise must end, and a part of the reason
     ("hostile", 5): ("failed", "it does not compile: cc1plus: out of memory"),
     ("hostile", 6): ("failed", "it does not compile"),
     ("hostile", 7): ("not yet", "reaps many: "),
-    ("hostile", 8): ("not yet", "reaps one"),
+    ("hostile", 8): ("failed", "the check has no result"),
     ("hostile", 9): ("failed", "listens"),
-    ("hostile", 10): ("failed", "it took more than 2048 MiB of memory"),
+    ("hostile", 10): ("failed", "it took more than 1024 MiB of memory"),
     ("hostile", 11): ("failed", "it was ended after 30 s"),
     ("solved", 7): ("done", ""),
     ("solved", 8): ("done", ""),
@@ -168,11 +180,12 @@ def test_grades(clones, out, options):
         one = found[key]
         yield f"{key}: {state}, {reason}", one["state"] == state and reason in one["reason"], f"{one['state']}: {one['reason']}"
     yield "no process is left", not left, left
-    yield "no secret is shown", SECRET.strip(";") not in said + report, report
+    shown = [line for line in (said + report).splitlines() if SECRET.strip(";") in line]
+    yield "no secret is shown", not shown, shown
 
 
 def test_goes_on(clones, out, options):
-    """It is interrupted as soon as it has printed the first clone."""
+    """It is interrupted as soon as it has printed the first of two clones, which have three files."""
     command = command_of(clones, out, "--only", "7 8", "--jobs", "1", *options)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as grading:
         lines = iter(grading.stdout.readline, "")
@@ -181,9 +194,9 @@ def test_goes_on(clones, out, options):
         grading.communicate()
     yield "interrupted, it exits with 130", grading.returncode == 130, grading.returncode
     known = len((out / "grade_class.checked").read_text().splitlines())
-    yield "interrupted, it knows some", 1 <= known < 5, known
+    yield "interrupted, it knows some", 1 <= known < 3, known
     said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    yield "it goes on", f"{5 - known} checks in" in said, said
+    yield "it goes on", f"{3 - known} checks in" in said, said
     said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     yield "it checks nothing twice", "0 checks in" in said and "solved" in said, said
 
@@ -192,13 +205,17 @@ def main():
     options = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         clones = Path(folder, "clones")
-        for out in ("first", "second"):
-            Path(folder, out).mkdir()
+        two_clones = Path(folder, "two_clones")
+        for new in ("first", "second", "two_clones"):
+            Path(folder, new).mkdir()
         write(clones / "given", 7, given(7))
         for number in (7, 8):
             write(clones / "solved", number, solution_of(number).read_text())
         make_hostile(clones / "hostile", Path(folder, "secret"))
-        results = [*test_grades(clones, Path(folder, "first"), options), *test_goes_on(clones, Path(folder, "second"), options)]
+        for name in ("given", "solved"):
+            (two_clones / name).symlink_to(clones / name)
+        results = [*test_grades(clones, Path(folder, "first"), options)]
+        results += test_goes_on(two_clones, Path(folder, "second"), options)
     faults = [f"{title}\n  but: {found}" for title, is_right, found in results if not is_right]
     print(*faults, sep="\n", end="\n" if faults else "")
     print(f"{len(results) - len(faults)} passed, {len(faults)} failed")

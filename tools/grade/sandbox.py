@@ -24,7 +24,7 @@ MOST_USERS = 64
 MOST_PROCESSES = 300
 MEBIBYTE = 1 << 20
 MOST_MEMORY_OF_ONE = 1024 * MEBIBYTE  # address space of each process
-MOST_MEMORY = 2048 * MEBIBYTE  # of all processes of a command together
+MOST_MEMORY = 1024 * MEBIBYTE  # of all processes of a command together
 MOST_FILE = 64 * MEBIBYTE
 MOST_OUTPUT = 1 * MEBIBYTE  # what is read of it
 IS_ROOT = os.geteuid() == 0
