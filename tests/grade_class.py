@@ -5,15 +5,20 @@ run on. Its grade must be what its servers deserve, the others' must not change,
     grade_class.py [--no-sandbox]     without the sandbox these tests fail: that is how they are tested
 """
 
+import csv
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+import classroom50  # noqa: E402
+
 EXERCISES = ROOT / "exercises"
 RUNAWAY = "grade_runaway"  # the name of the processes that must not be left; 15 bytes at most (prctl(2), PR_SET_NAME)
 SECRET = "the_first_line_of_a_secret;"
@@ -177,11 +182,32 @@ def test_grades(clones, out, options):
     report = (out / "grade_class.json").read_text()
     found = {(clone["clone"], one["number"]): one for clone in json.loads(report) for one in clone["exercises"]}
     for key, (state, reason) in STATES.items():
-        one = found[key]
-        yield f"{key}: {state}, {reason}", one["state"] == state and reason in one["reason"], f"{one['state']}: {one['reason']}"
+        said_of_it = (found[key]["state"], found[key]["reason"])
+        yield f"{key}: {state}, {reason}", said_of_it[0] == state and reason in said_of_it[1], said_of_it
     yield "no process is left", not left, left
     shown = [line for line in (said + report).splitlines() if SECRET.strip(";") in line]
     yield "no secret is shown", not shown, shown
+
+
+def test_reports(out):
+    """Of test_grades: ten exercises, and what it has found."""
+    rows = {row["clone"]: row for row in csv.DictReader((out / "grade_class.csv").open())}
+    counts = {name: (row["done"], row["of"], row["exercise_7"]) for name, row in rows.items()}
+    wanted = {"given": ("0", "10", "not yet"), "hostile": ("0", "10", "not yet"), "solved": ("2", "10", "done")}
+    yield "CSV", counts == wanted, counts
+    suites = ET.parse(out / "grade_class.xml").getroot()
+    failures = {suite.get("name"): (suite.get("failures"), len(suite.findall("testcase/failure"))) for suite in suites}
+    yield "JUnit", failures == {"given": ("10", 10), "hostile": ("10", 10), "solved": ("8", 8)}, failures
+
+    report = next(one for one in json.loads((out / "grade_class.json").read_text()) if one["clone"] == "solved")
+    names = ["CLASSROOM", "ASSIGNMENT", "SUBMISSION_TAG", "COMMIT_URL", "RELEASE_URL"]
+    result = classroom50.result_of(report, {name: name.lower() for name in names}, 0, 60)
+    wanted = {"schema": "classroom50/result/v1", "classroom": "classroom", "assignment": "assignment"}
+    wanted |= {"submission": "submission_tag", "commit": "commit_url", "release": "release_url", "review": "commit_url"}
+    wanted |= {"datetime": "1970-01-01T00:00:00Z", "graded_at": "1970-01-01T00:01:00Z", "score": 2, "max-score": 10}
+    yield "Classroom 50", {**result, "tests": []} == {**wanted, "tests": []}, result
+    burst = {"test-name": "exercise_7 burst", "passed": True, "score": 1, "max-score": 1, "reason": ""}
+    yield "Classroom 50: a test", burst in result["tests"], result
 
 
 def test_goes_on(clones, out, options):
@@ -215,6 +241,7 @@ def main():
         for name in ("given", "solved"):
             (two_clones / name).symlink_to(clones / name)
         results = [*test_grades(clones, Path(folder, "first"), options)]
+        results += test_reports(Path(folder, "first"))
         results += test_goes_on(two_clones, Path(folder, "second"), options)
     faults = [f"{title}\n  but: {found}" for title, is_right, found in results if not is_right]
     print(*faults, sep="\n", end="\n" if faults else "")

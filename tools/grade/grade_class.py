@@ -165,7 +165,8 @@ def report_of(name, answers):
         found = future.result()
         exercises.append({"number": exercise["number"], "name": exercise["name"], **found})
     done = sum(one["state"] == DONE for one in exercises)
-    return {"clone": name, "done": done, "seconds": round(sum(one["seconds"] for one in exercises), 1), "exercises": exercises}
+    seconds = round(sum(one["seconds"] for one in exercises), 1)
+    return {"clone": name, "done": done, "seconds": seconds, "exercises": exercises}
 
 
 def ask_all(clone, exercises, grader, checked):
