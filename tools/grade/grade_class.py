@@ -26,7 +26,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from reports import DONE, FAILED, NOT_YET, print_clone, print_progress, printable, write_reports
+from reports import DONE, FAILED, NOT_YET, print_clone, print_line, printable, show_progress, write_reports
 from sandbox import MOST_FILE, Sandbox
 from taking import Refused, read_bounded
 
@@ -184,10 +184,9 @@ def ask_all(clone, exercises, grader, checked):
 def grade(folders, exercises, grader, checked):
     """Prints each clone as soon as it and those before it are checked. Returns their reports."""
     asked = [(folder.name, list(ask_all(folder, exercises, grader, checked))) for folder in folders]
-    for future in checked.fresh if sys.stderr.isatty() else []:
-        future.add_done_callback(lambda _: print_progress(checked.fresh))
+    show_progress(checked.fresh)
     width = max(len(printable(folder.name)) for folder in folders)
-    print(" " * width + "".join(f"{one['number']:3}" for one in exercises))
+    print_line(" " * width + "".join(f"{one['number']:3}" for one in exercises))
     reports = []
     for name, answers in asked:
         reports.append(report_of(printable(name), answers))
@@ -198,7 +197,7 @@ def grade(folders, exercises, grader, checked):
 def options_of():
     parser = argparse.ArgumentParser(description="Checks the exercises of many clones.")
     parser.add_argument("dir", type=Path, help="has a folder for each student")
-    parser.add_argument("--only", default="", help="the numbers of the exercises, if not all")
+    parser.add_argument("--only", default="", help="the numbers of the exercises, if not all: '5 6 7'")
     parser.add_argument("--jobs", type=int, default=2 * len(os.sched_getaffinity(0)), help="checks at once, 32 at most")
     parser.add_argument("--limit", type=int, default=120, help="seconds for each check")
     parser.add_argument("--out", type=Path, default=BUILD, help="the folder of what it writes")
@@ -212,8 +211,10 @@ def main():
     if not folders:
         raise SystemExit(f"{options.dir}: there is no folder in it: wanted is one for each student")
     said = subprocess.run([DIAGNOSE, "--json", "--exercises"], capture_output=True, check=True).stdout
-    wanted = {int(number) for number in options.only.split()}
-    exercises = [one for one in json.loads(said) if not wanted or one["number"] in wanted]
+    wanted = options.only.split()
+    exercises = [one for one in json.loads(said) if not wanted or str(one["number"]) in wanted]
+    if len(exercises) < len(set(wanted)):
+        raise SystemExit(f"ONLY takes numbers of exercises, got {options.only!r}")
     sandbox = Sandbox(is_isolated=not options.no_sandbox)
     if obstacle := sandbox.obstacle():
         raise SystemExit(f"There is no sandbox for the students' programs: {obstacle}\n"
@@ -236,8 +237,9 @@ def main():
         shutil.rmtree(grader.work)
     write_reports(reports, options.out / "grade_class")
     done = sum(report["done"] for report in reports)
-    print(f"{len(reports)} clones: {done} of {len(reports) * len(exercises)} exercises done; {len(checked.fresh)} checks in "
-          f"{time.monotonic() - begin:.0f} s; {options.out.name}/grade_class.csv, .json, .xml")
+    sums = f"{done} of {len(reports) * len(exercises)} exercises done; {len(checked.fresh)} checks"
+    seconds = time.monotonic() - begin
+    print_line(f"{len(reports)} clones: {sums} in {seconds:.0f} s; {options.out.name}/grade_class.csv, .json, .xml")
     return 0
 
 

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 DONE, NOT_YET, FAILED = "done", "not yet", "failed"
 MOST_SHOWN = 500  # characters
+ERASE = "\r\x1b[K"  # the line of a terminal (console_codes(4))
 MARKS = {DONE: "✓", NOT_YET: "·", FAILED: "!"}
 
 
@@ -15,17 +16,30 @@ def printable(text):
     return "".join(c if c.isprintable() else "?" for c in text[:MOST_SHOWN])
 
 
-def print_progress(futures):
-    print(f"\r{sum(one.done() for one in futures)} of {len(futures)} checks\r", end="", file=sys.stderr, flush=True)
+def show_progress(futures):
+    """Counts on a line of the terminal, which the next line erases."""
+    if not sys.stderr.isatty():
+        return
+
+    def count(_):
+        done = sum(one.done() for one in futures)
+        print(f"{ERASE}{done} of {len(futures)} checks", end="", file=sys.stderr, flush=True)
+
+    for future in futures:
+        future.add_done_callback(count)
+
+
+def print_line(text):
+    print((ERASE if sys.stdout.isatty() else "") + text, flush=True)
 
 
 def print_clone(report, width):
     marks = "".join(f"{MARKS[one['state']]:>3}" for one in report["exercises"])
-    print(f"{report['clone']:{width}}{marks}  {report['done']:2} of {len(report['exercises'])} {report['seconds']:6.1f} s")
+    count = f"{report['done']:2} of {len(report['exercises'])}"
+    print_line(f"{report['clone']:{width}}{marks}  {count} {report['seconds']:6.1f} s")
     for one in report["exercises"]:
         if one["state"] == FAILED:
-            print(f"    {one['number']} {one['name']}: {one['reason']}")
-    sys.stdout.flush()
+            print_line(f"    {one['number']} {one['name']}: {one['reason']}")
 
 
 def write_reports(clones, path):
