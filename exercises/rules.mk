@@ -2,7 +2,7 @@
 
 EXERCISES := $(addprefix exercise_,$(shell seq 12))
 EXERCISE_PROGRAMS := $(patsubst %/server.cpp,$(BUILD)/%,$(wildcard exercises/*/server.cpp))
-.PHONY: exercises grade test_exercises $(EXERCISES)
+.PHONY: exercises grade grade_class test_exercises test_grade $(EXERCISES)
 
 # What a student has written: the compiler stops at the first error, and the last line says whose it is.
 $(EXERCISE_PROGRAMS): $(BUILD)/%: %/server.cpp $(BUILD)/static
@@ -12,7 +12,8 @@ $(EXERCISE_PROGRAMS): $(BUILD)/%: %/server.cpp $(BUILD)/static
 	@cat $@.errors >&2
 HOW_LINKED = @$(BUILD)/static
 $(BUILD)/exercises/12_homework: HOW_LINKED =
-$(BUILD)/exercises/12_homework: LIBRARIES = $(shell $(PYTHON)-config --embed --ldflags)
+$(BUILD)/exercises/12_homework: LIBRARIES = $(PYTHON_LIBRARIES)
+PYTHON_LIBRARIES = $(shell $(PYTHON)-config --embed --ldflags)
 $(BUILD)/exercises/12_homework: $(BUILD)/wsgi.o $(BUILD)/http.o
 
 LOOK = make replay client3 && ./replay $(or $(SERVER),$(call program_of,7)) -- ./client3 --max-clients 3
@@ -26,5 +27,13 @@ $(EXERCISES): exercise_%: $(BIN)diagnose $$(if $$(SERVER),,$$(call program_of,$$
 grade: $(BIN)diagnose  ## check all exercises: a table, and JUnit XML in build/grade.xml
 	@MAKEFLAGS= $(MAKE) --keep-going --silent $(MAKEOVERRIDES) $(EXERCISE_PROGRAMS) || true
 	@$(RUN)diagnose --grade $(BUILD)/grade.xml
+# A student's file is all that is taken out of a clone: it is compiled and checked in a sandbox.
+grade_class: $(BIN)diagnose $(BUILD)/static  ## check all exercises of many clones: DIR=clones (ONLY='5 6 7' JOBS=4 LIMIT=120)
+	@MAKEFLAGS= $(MAKE) --keep-going --silent $(BUILD)/wsgi.o $(BUILD)/http.o || true
+	@COMPILE='$(COMPILE)' STATIC="$$(cat $(BUILD)/static)" LIBRARIES='$(PYTHON_LIBRARIES)' $(PYTHON) \
+	  tools/grade/grade_class.py $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs $(JOBS)) $(if $(LIMIT),--limit $(LIMIT)) \
+	  $(if $(filter no,$(SANDBOX)),--no-sandbox) '$(or $(DIR),$(error which clones? make grade_class DIR=clones))'
 test_exercises: $(BIN)diagnose $(BUILD)/wsgi.o $(BUILD)/http.o  ## test the exercises: given programs, solutions, wrong solutions
 	@STEP_H_PARTS='$(filter %.o,$^)' $(PYTHON) tests/exercises.py
+test_grade: $(BIN)diagnose  ## test grade_class: no clone changes its own grade or another one's
+	@$(PYTHON) tests/grade_class.py
