@@ -123,7 +123,7 @@ Findings refuses_late_clients(const Solution& solution) {
     Finding finding = yes("while a client is being served, the next one cannot connect any more");
     if (server.has_ended()) finding = lost("while a client was being served, " + server.death());
     else if (server.is_listening()) {
-        finding = {Answer::no, "a client that comes after SIGTERM is connected, and nobody accepts it", OPEN};
+        finding = {Answer::no, "after SIGTERM, while a client is being served, the next one can still connect", OPEN};
     }
     return {{"refuses late clients", finding}};
 }
