@@ -53,18 +53,18 @@ TEST_CASE("diagnose: mini_httpd forks, and exits when fork fails") {
                  {{"answers", yes}, {"sheds load", no}, {"reaps many", yes}, {"child exits", yes}});
 }
 
-TEST_CASE("diagnose: http.server has threads, and spins without descriptors") {
+TEST_CASE("diagnose: http.server uses threads, and spins when descriptors run out") {
     check_server("/usr/bin/python3", {"-m", "http.server", "PORT", "--bind", "127.0.0.1"}, Kind::threads,
                  {{"answers", yes}, {"descriptor limit", no}, {"closes", yes}, {"reaps one", not_applicable}});
 }
 
-TEST_CASE("diagnose: gunicorn forks ahead, replaces its workers, and stops gracefully") {
+TEST_CASE("diagnose: gunicorn preforks, replaces its workers, and stops gracefully") {
     check_server("gunicorn", {"-w", "2", "-b", "127.0.0.1:PORT", "--chdir", "tests/fixtures", "wsgi_hello:app"},
                  Kind::workers,
                  {{"concurrent", yes}, {"reaps many", yes}, {"process limit", yes}, {"stops gracefully", yes}});
 }
 
-TEST_CASE("diagnose: uWSGI forks ahead, and SIGTERM costs a client its answer") {
+TEST_CASE("diagnose: uWSGI preforks, and drops a client's response when SIGTERM stops it") {
     check_server("uwsgi_python3",
                  {"--master", "--processes", "2", "--http-socket", "127.0.0.1:PORT", "--chdir", "tests/fixtures",
                   "--wsgi-file", "wsgi_hello.py", "--callable", "app"},

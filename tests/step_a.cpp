@@ -12,7 +12,7 @@
 
 static const Program step_a = built("step_a");
 
-TEST_CASE("step_a: its column of the table of behaviours") { check_column(step_a); }
+TEST_CASE("step_a: has the behaviours of its column in the table") { check_column(step_a); }
 
 TEST_CASE("step_a: a backlog of 5 admits 6") {
     Server server(step_a);
@@ -32,4 +32,4 @@ TEST_CASE("step_a: a backlog of 5 admits 6") {
     CHECK_FALSE(proc::loopback_connection(server.port(), static_cast<std::uint16_t>(seventh.port())));
 }
 
-TEST_CASE("step_a: impolite clients cost nobody else anything") { impolite::check_patience_of(step_a); }
+TEST_CASE("step_a: serves the next client after each impolite one") { impolite::check_patience_of(step_a); }

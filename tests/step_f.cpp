@@ -9,9 +9,9 @@
 
 static const Program step_f = built("step_f");
 
-TEST_CASE("step_f: its column of the table of behaviours") { check_column(step_f); }
+TEST_CASE("step_f: has the behaviours of its column in the table") { check_column(step_f); }
 
-TEST_CASE("step_f: of 32 children that exit together it reaps exactly one") {
+TEST_CASE("step_f: reaps exactly one of 32 children that exit together") {
     Server server(step_f);
     INFO(server.describe());
     std::deque<Client> clients;
@@ -27,4 +27,4 @@ TEST_CASE("step_f: of 32 children that exit together it reaps exactly one") {
     CHECK(server.zombies().size() == 31);
 }
 
-TEST_CASE("step_f: impolite clients cost nobody else anything") { impolite::check_patience_of(step_f); }
+TEST_CASE("step_f: serves the next client after each impolite one") { impolite::check_patience_of(step_f); }

@@ -16,14 +16,14 @@
 
 using namespace step_h;
 
-TEST_CASE("step_h: its column of the table of behaviours") {
+TEST_CASE("step_h: has the behaviours of its column in the table") {
     for (const Behaviour& row : behaviours()) {
         CAPTURE(row.name);
         CHECK(find(row, hello()) == row.expected[STEPS.find('h')]);
     }
 }
 
-TEST_CASE("step_h: no application, or a bad setting: one line, exit 2") {
+TEST_CASE("step_h: a missing application or a bad setting gives one line and exit status 2") {
     for (const char* application : {"", "module", ":callable", "module:"}) {
         const Ended server(running(application).with("PORT", "0"));
         CHECK(server.err == "step_h: usage: step_h MODULE:CALLABLE\n");
@@ -50,7 +50,7 @@ TEST_CASE("step_h: no application, or a bad setting: one line, exit 2") {
     CHECK(nowhere.fate == "exited with 2");
 }
 
-TEST_CASE("step_h: an error of its own: one line, exit 1") {
+TEST_CASE("step_h: a failed bind or write gives one line and exit status 1") {
     Server first(hello());
     const Ended second(hello().with("PORT", std::to_string(first.port())));
     CHECK(second.err == "step_h: bind: Address already in use\n");
@@ -62,7 +62,7 @@ TEST_CASE("step_h: an error of its own: one line, exit 1") {
     CHECK(third.fate == "exited with 1");
 }
 
-TEST_CASE("step_h: an application that cannot be imported: its traceback, exit 1, nothing bound") {
+TEST_CASE("step_h: exits with 1 before it binds when the application cannot be imported") {
     Server first(hello());  // whose port the next one cannot bind, and does not try to
     const std::pair<const char*, const char*> cases[] = {
         {"nowhere:application", "ModuleNotFoundError: No module named 'nowhere'\n"},
@@ -82,14 +82,14 @@ TEST_CASE("step_h: an application that cannot be imported: its traceback, exit 1
     }
 }
 
-TEST_CASE("step_h: Ctrl-C ends an import, and says where that was") {
+TEST_CASE("step_h: Ctrl-C ends the import, and the traceback shows where") {
     const Ended server(running("interrupted:application").with("PORT", "0"));
     CHECK(server.err.find("interrupted.py\", line 6, in <module>\n") != std::string::npos);
     CHECK(server.err.ends_with("KeyboardInterrupt\nstep_h: cannot import interrupted:application\n"));
     CHECK(server.fate == "exited with 1");
 }
 
-TEST_CASE("step_h: the first line names the true port, once it listens") {
+TEST_CASE("step_h: the first line names the port that the server listens on") {
     Server server(hello());
     CHECK_EVENTUALLY(server, server.out() == "Serving HTTP on port " + std::to_string(server.port()) + " ...\n");
 }
@@ -111,7 +111,7 @@ TEST_CASE("step_h: prints a line for each request, in the combined log format") 
     CHECK(log.substr(log.find('\n') + 1).ends_with("] \"junk\" 400 16 \"-\" \"-\"\n"));
 }
 
-TEST_CASE("step_h: a client cannot write lines of its own into the log, or one too long to be whole") {
+TEST_CASE("step_h: a client can neither add lines to the log nor make one longer than 4096 bytes") {
     Server server(hello());
     INFO(server.describe());
     get(server, "/" + std::string(8000, '"'),
@@ -125,7 +125,7 @@ TEST_CASE("step_h: a client cannot write lines of its own into the log, or one t
     CHECK(log.find("GET /\\x1b") != std::string::npos);
 }
 
-TEST_CASE("step_h: a worker has the signals at their defaults, a group of its own, and /dev/null for stdin") {
+TEST_CASE("step_h: a worker has default signal handling, its own process group, and /dev/null as stdin") {
     Server server(running("at_import:application"));
     INFO(server.describe());
     const Reply reply = get(server);
@@ -148,8 +148,7 @@ TEST_CASE("step_h: a worker has the signals at their defaults, a group of its ow
     CHECK(signals_in("SigIgn") == (1U << 12 | 1U << 24));  // SIGPIPE and SIGXFSZ, as in every Python
 }
 
-TEST_CASE(
-    "step_h: the import's threads are gone in a worker, its output is there once, its exit functions are the parent's") {
+TEST_CASE("step_h: a worker has no threads, no unwritten output and no exit functions of the import") {
     Server server(running("at_import:application"));
     INFO(server.describe());
     const pid_t worker = told(get(server).body, "pid");
@@ -166,7 +165,7 @@ TEST_CASE(
           std::string::npos);
 }
 
-TEST_CASE("step_h: the application is imported once, before the fork, and told a Python that runs") {
+TEST_CASE("step_h: imports the application once, before the fork, and sets sys.argv and sys.executable") {
     Server server(pages());
     INFO(server.describe());
     for (int i = 0; i < 4; ++i) {
@@ -177,7 +176,7 @@ TEST_CASE("step_h: the application is imported once, before the fork, and told a
     }
 }
 
-TEST_CASE("step_h: started without stdin, stdout or stderr: no socket takes their place") {
+TEST_CASE("step_h: gives the application /dev/null as stdin when it starts with stdin and stderr closed") {
     Program closed = pages();
     closed.command.insert(closed.command.begin(), {"sh", "-c", "exec \"$0\" \"$@\" <&- 2>&-"});
     Server server(closed);
@@ -185,7 +184,7 @@ TEST_CASE("step_h: started without stdin, stdout or stderr: no socket takes thei
     CHECK(get(server, "/process").body.find("stdin /dev/null\n") != std::string::npos);
 }
 
-TEST_CASE("step_h: what the application prints is there at once") {
+TEST_CASE("step_h: the application's output appears at once") {
     Server server(pages());
     INFO(server.describe());
     CHECK(get(server, "/prints").body == "printed\n");
@@ -193,7 +192,7 @@ TEST_CASE("step_h: what the application prints is there at once") {
     CHECK(server.err() == "said\n");
 }
 
-TEST_CASE("step_h: a program that the application executes has no socket of the server's") {
+TEST_CASE("step_h: a program that the application executes inherits no socket") {
     Server server(pages());
     INFO(server.describe());
     const Reply reply = get(server, "/executes");
@@ -202,7 +201,7 @@ TEST_CASE("step_h: a program that the application executes has no socket of the 
     CHECK(reply.body.find("socket") == std::string::npos);
 }
 
-TEST_CASE("step_h: curl's requests are answered") {
+TEST_CASE("step_h: answers curl's requests") {
     Server server(pages());
     INFO(server.describe());
     const std::string url = "http://localhost:" + std::to_string(server.port());

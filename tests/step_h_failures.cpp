@@ -12,7 +12,7 @@
 
 using namespace step_h;
 
-TEST_CASE("step_h: an exception: 500, the traceback on stderr, and the worker goes on") {
+TEST_CASE("step_h: an exception gives 500 and a traceback on stderr, and the worker goes on") {
     Server server(pages().with("MAX_CLIENTS", "1"));
     INFO(server.describe());
     const pid_t worker = told(get(server, "/process").body, "pid");
@@ -29,7 +29,7 @@ TEST_CASE("step_h: an exception: 500, the traceback on stderr, and the worker go
     CHECK(told(get(server, "/process").body, "pid") == worker);
 }
 
-TEST_CASE("step_h: an exception after the first bytes: the client sees a reset") {
+TEST_CASE("step_h: an exception after the first bytes resets the connection") {
     Server server(pages());
     INFO(server.describe());
     for (const char* target : {"/closing?late", "/exc_info_late", "/closing?exit"}) {
@@ -40,7 +40,7 @@ TEST_CASE("step_h: an exception after the first bytes: the client sees a reset")
     }
 }
 
-TEST_CASE("step_h: a crash takes its client along and nobody else, and the worker is replaced") {
+TEST_CASE("step_h: a worker that crashes loses its own client alone, and is replaced") {
     const std::pair<const char*, std::string> cases[] = {{"abort", " was killed by signal 6\n"},
                                                          {"exit", " exited with status 7\n"},
                                                          {"segv", " was killed by signal 11\n"},
@@ -72,7 +72,7 @@ TEST_CASE("step_h: a signal that the application waits for is delivered to its t
     CHECK(get(server, "/signals").body == "signalled\n");
 }
 
-TEST_CASE("step_h: workers that die at once are not replaced without end") {
+TEST_CASE("step_h: replaces workers that exit at once after a tenth of a second, and not faster") {
     Server server(running("dies_at_once:application"));
     INFO(server.describe());
     CHECK_EVENTUALLY(server, count_in(server.err(), "forked at ") >= 5);
@@ -88,7 +88,7 @@ TEST_CASE("step_h: workers that die at once are not replaced without end") {
     CHECK(server.fate() == "exited with 0");
 }
 
-TEST_CASE("step_h: what a request leaves behind keeps no connection open") {
+TEST_CASE("step_h: a process or thread that a request leaves behind keeps no connection open") {
     for (const char* target : {"/forks", "/leaves_thread"}) {
         CAPTURE(target);
         Server server(pages());
@@ -108,7 +108,7 @@ TEST_CASE("step_h: what a request leaves behind keeps no connection open") {
     CHECK(late.was_reset);
 }
 
-TEST_CASE("step_h: a copy of the worker that the application forks does not become a worker") {
+TEST_CASE("step_h: a child that the application forks does not become a worker") {
     Server server(pages());
     INFO(server.describe());
     CHECK(get(server, "/returns_twice").status == 200);

@@ -30,7 +30,7 @@ struct Case {
 
 }  // namespace
 
-TEST_CASE("step_h: every system call of the parent's loop may fail") {
+TEST_CASE("step_h: goes on when a system call of the parent's loop fails") {
     const Case cases[] = {{"fork", {EAGAIN, ENOMEM}},
                           {"poll", {EINTR, ENOMEM}},
                           {"read", {EAGAIN, EINTR}},
@@ -56,7 +56,7 @@ TEST_CASE("step_h: every system call of the parent's loop may fail") {
     }
 }
 
-TEST_CASE("step_h: every system call of a worker may fail: two fail, and two clients at most are not served") {
+TEST_CASE("step_h: fails at most two clients when two system calls of a worker fail") {
     const Case cases[] = {{"setpgid", {EPERM}},
                           {"prctl", {EINVAL}},
                           {"open", {EMFILE}},
@@ -93,7 +93,7 @@ TEST_CASE("step_h: every system call of a worker may fail: two fail, and two cli
     }
 }
 
-TEST_CASE("step_h: every system call by which it stops may fail") {
+TEST_CASE("step_h: exits with 0 when a system call fails while it stops") {
     for (const std::string call : {"setsockopt", "shutdown", "poll", "kill", "close", "waitpid", "read"}) {
         CAPTURE(call);
         Server server(with_fault(pages().with("GRACE", "0.3"), "stop", call, EINTR, 1));

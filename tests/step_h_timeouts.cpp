@@ -13,7 +13,7 @@
 
 using namespace step_h;
 
-TEST_CASE("step_h: a request that is not there in time: 408, however often a byte comes") {
+TEST_CASE("step_h: a request that is incomplete after TIMEOUT gets 408, however often a byte arrives") {
     Server server(hello().with("TIMEOUT", "0.3"));
     INFO(server.describe());
     const auto begin = std::chrono::steady_clock::now();
@@ -45,7 +45,7 @@ TEST_CASE("step_h: TIMEOUT=0 times out at once; a tiny timeout never means forev
     }
 }
 
-TEST_CASE("step_h: an application that hangs, in whatever way: 504, and the worker ends and is replaced") {
+TEST_CASE("step_h: an application that hangs gives 504, or a reset when it has begun, and its worker is replaced") {
     const char* const hows[] = {"sleep", "loop", "c", "lock", "handled", "blocked", "child", "late_child", "closing"};
     std::deque<Server> servers;  // all at once: the time passes once
     std::deque<Client> clients;
@@ -74,7 +74,7 @@ TEST_CASE("step_h: an application that hangs, in whatever way: 504, and the work
     }
 }
 
-TEST_CASE("step_h: a response that is whole ends for its client before the application's close() does") {
+TEST_CASE("step_h: ends a complete response before the application's close() returns") {
     Server server(pages());
     INFO(server.describe());
     const Reply reply = get(server, "/hang?closing_whole");  // returns at the end of the connection
@@ -83,7 +83,7 @@ TEST_CASE("step_h: a response that is whole ends for its client before the appli
     CHECK(is_running(told(server.err(), "pid")));
 }
 
-TEST_CASE("step_h: APP_TIMEOUT begins anew with each request") {
+TEST_CASE("step_h: APP_TIMEOUT starts again with each request") {
     Server server(pages().with("APP_TIMEOUT", "0.5").with("MAX_CLIENTS", "1"));
     INFO(server.describe());
     const pid_t worker = told(get(server, "/process").body, "pid");
@@ -94,7 +94,7 @@ TEST_CASE("step_h: APP_TIMEOUT begins anew with each request") {
     CHECK(get(server, "/hang?sleep").status == 504);
 }
 
-TEST_CASE("step_h: a client that does not send its body: 408, and no application waits longer than TIMEOUT for it") {
+TEST_CASE("step_h: a body that does not arrive within TIMEOUT or APP_TIMEOUT gives 408") {
     Server server(pages().with("TIMEOUT", "0.3").with("MAX_CLIENTS", "1"));
     INFO(server.describe());
     const pid_t worker = told(get(server, "/process").body, "pid");

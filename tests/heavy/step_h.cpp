@@ -140,7 +140,7 @@ std::pair<std::size_t, long long> used_by_workers(const Server& server) {
 
 }  // namespace
 
-TEST_CASE("step_h: 10,000 malformed requests: each gets a response, and a clean end") {
+TEST_CASE("step_h: gives each of 10,000 malformed requests a response and a clean end") {
     Server server(hello());
     INFO(server.describe());
     std::mt19937 random(2026);  // NOLINT(cert-msc51-cpp): the same each time
@@ -162,7 +162,7 @@ TEST_CASE("step_h: 10,000 malformed requests: each gets a response, and a clean 
     CHECK(get(server).status == 200);
 }
 
-TEST_CASE("step_h: 20,000 requests: no growth of memory or descriptors") {
+TEST_CASE("step_h: memory and descriptors do not grow during 20,000 requests") {
     Server server(running("flask_app:application").with("MAX_CLIENTS", "2"));
     INFO(server.describe());
     const auto request = [&](int times) {
@@ -180,7 +180,7 @@ TEST_CASE("step_h: 20,000 requests: no growth of memory or descriptors") {
     CHECK(memory_later - memory < MEGABYTE);
 }
 
-TEST_CASE("step_h: 1,000 others are served while 1,000 silent clients are held") {
+TEST_CASE("step_h: serves 1,000 requests while 1,000 silent clients are connected") {
     constexpr std::size_t COUNT = 1000;
     rlimit descriptors = {};
     getrlimit(RLIMIT_NOFILE, &descriptors);
@@ -202,7 +202,7 @@ TEST_CASE("step_h: 1,000 others are served while 1,000 silent clients are held")
     CHECK(server.err() == "");
 }
 
-TEST_CASE("step_h: an upload and a download of 200 MB, and the memory stays flat") {
+TEST_CASE("step_h: memory stays flat during an upload and a download of 200 MB") {
     char file[] = "/tmp/upload.XXXXXX";
     const int fd = mkstemp(file);
     REQUIRE(fd != -1);
@@ -224,7 +224,7 @@ TEST_CASE("step_h: an upload and a download of 200 MB, and the memory stays flat
     for (const Watched* one : {&sized, &chunked, &sent, &blocks}) CHECK(one->growth < MEGABYTE);
 }
 
-TEST_CASE("step_h: 100 times SIGTERM under load: every connection that was made before is served") {
+TEST_CASE("step_h: serves every connection that was made before SIGTERM, in 100 rounds under load") {
     for (int round = 0; round < 100; ++round) {
         CAPTURE(round);
         Server server(hello().with("MAX_CLIENTS", "4"));
