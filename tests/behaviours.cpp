@@ -1,4 +1,4 @@
-// Behaviours that no step shows, on servers that do; what the evidence says; and how a server is recognised.
+// diagnose's behaviours on servers that differ from every step, their evidence, and how diagnose recognises a server.
 #include <map>
 #include <string>
 #include <vector>
@@ -9,7 +9,7 @@ namespace {
 
 Finding try_on(const Program& server, const char* name) { return find(behaviour(name), server); }
 
-/// What diagnose would have tried on a server that has the words of `step`, but for those given.
+/// What diagnose finds on a server that answers as `step` does, except for the given answers.
 std::vector<Tried> words_of(char step, const std::map<std::string, Answer>& others = {}) {
     std::vector<Tried> tried;
     for (const Behaviour& row : behaviours()) {

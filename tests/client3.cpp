@@ -72,7 +72,7 @@ TEST_CASE("client3: prints the reason once when all its clients fail") {
         net::Socket listener(AF_INET, SOCK_STREAM);
         listener.bind(loopback(0));
         nobody = listener.port();
-        const Ended client(client3({"--max-clients=20"}, nobody));  // bound, but it does not listen: nobody else can
+        const Ended client(client3({"--max-clients=20"}, nobody));  // bound, not listening: the port stays closed
         CHECK(client.out == "0 of 20 connections made\n");
         CHECK(client.err == "client3: connect: Connection refused\n");
         CHECK(client.fate == "exited with 1");

@@ -1,5 +1,5 @@
-// The program diagnose: its lines, its options, its exit status. What it says of servers that are wrong on purpose, and
-// of those in other languages, is tested by `make mutants`.
+// The program diagnose: its lines, its options, its exit status. `make mutants` tests what it says of servers that are
+// wrong on purpose, and of servers in other languages.
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -18,7 +18,7 @@
 
 namespace {
 
-/// diagnose with these arguments. It ends by itself: it gives its rows two minutes, which a slow machine may need.
+/// Runs diagnose with these arguments until it exits. Its rows have two minutes, which a slow machine may need.
 Ended run_diagnose(const std::vector<std::string>& arguments) {
     Program program = built("diagnose");
     program.patience = std::chrono::minutes(3);
@@ -192,7 +192,7 @@ TEST_CASE("diagnose: reports the limit and exits when it has too few descriptors
         CHECK((diagnosis.out() + diagnosis.err())
                   .find(": Too many open files. This process may have no more than " + std::to_string(descriptors)) !=
               std::string::npos);
-        CHECK(diagnosis.out().find("  no  ") == std::string::npos);  // want of descriptors decides nothing
+        CHECK(diagnosis.out().find("  no  ") == std::string::npos);  // a lack of descriptors decides nothing
         CHECK(diagnosis.alive().empty());
     }
 }

@@ -1,4 +1,4 @@
-// The exercises in diagnose: its words, its record, its reports. `make test_exercises` tests how it judges solutions.
+// The exercises in diagnose: messages, record and reports. `make test_exercises` tests how diagnose judges solutions.
 #include "../tools/diagnose/exercises.hpp"
 
 #include <sys/resource.h>
@@ -25,7 +25,7 @@
 
 namespace {
 
-/// An empty folder, which is the current one as long as this object lives.
+/// Makes an empty folder and changes into it. The destructor changes back and removes it.
 class Folder {
 public:
     Folder() {
@@ -52,7 +52,7 @@ void write(const std::string& file, const std::string& text) {
     std::ofstream(file, std::ios::binary) << text;
 }
 
-/// Its rows, which all hold; in exercise 5 none does.
+/// The rows of an exercise after a check: all hold, except in exercise 5, where none holds.
 std::vector<Row> rows_of(const Exercise& exercise) {
     const Finding finding = exercise.number == 5 ? Finding{no, "evidence <1>", "rule"} : Finding{yes, "evidence"};
     std::vector<Row> rows;
@@ -66,7 +66,7 @@ std::string report_of(const char* number, const Command& command = {}) {
     return report(one, command.empty() ? one.command() : command, rows_of(one));
 }
 
-/// The findings about a file with these predictions.
+/// What predictions() finds in a file with this text.
 Findings found_in(const std::string& text) {
     write("mine.txt", text);
     return predictions({{}, "mine.txt"});
@@ -167,7 +167,7 @@ TEST_CASE("record: an exercise is done while one of the servers that passed is u
 
 TEST_CASE("digest_of: is the SHA-256 of the files that the command names") {
     const Folder folder;
-    write("mine.py", "abc");  // FIPS 180-4's own example
+    write("mine.py", "abc");  // an example of FIPS 180-4
     CHECK(digest_of(exercise("7"), {"python3", "mine.py"}) ==
           "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     CHECK(digest_of(exercise("7"), {"nothing", "that is here"}) == "?");
@@ -271,7 +271,7 @@ TEST_CASE("utf8: replaces bytes that are not text by U+FFFD") {
     CHECK(decoded(PAIR) == std::string("\xF0\x9F\x98\x80") + 'A');
     CHECK(decoded(std::string_view("\xFF\xFE\x00\xD8", 4)) == "\xEF\xBF\xBD");
     CHECK(valid_utf8("a\xFF\xC3\xA4\xC3") == "a\xEF\xBF\xBD\xC3\xA4\xEF\xBF\xBD");
-    CHECK(valid_utf8("\xED\xA0\x80") == "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");  // half of a pair is no character
+    CHECK(valid_utf8("\xED\xA0\x80") == "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");  // half of a surrogate pair
     CHECK(first_characters("\xC3\xA4\xC3\xB6\xC3\xBC", 2) == "\xC3\xA4\xC3\xB6");
 }
 

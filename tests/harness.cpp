@@ -1,4 +1,4 @@
-// The harness: it finds a server, sees what it does, and leaves nothing behind.
+// The harness finds a server's listening process, limits and observes it, and leaves no process behind.
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
@@ -83,7 +83,7 @@ TEST_CASE("max_processes: limits one program alone, also for root") {
     Program limited = built("step_g");
     limited.max_processes = 4;
     Server first(limited);
-    Server second(limited);  // of another user, or in another namespace: what the first does is not counted here
+    Server second(limited);  // the first server's processes do not count towards its limit
     std::deque<Client> clients;
     while (!first.has_ended() && clients.size() < 500) {
         clients.emplace_back(first.port());
@@ -117,7 +117,7 @@ TEST_CASE("fork limit: asks the keeper at each fork, and fails with EAGAIN when 
     }
     int status = 0;
     waitpid(program, &status, 0);
-    CHECK(proc::describe_wait_status(status) == "exited with 4");  // itself and four children are five
+    CHECK(proc::describe_wait_status(status) == "exited with 4");  // the limit of five is the program and four children
 }
 
 TEST_CASE("limits: a program gets no more descriptors than we have ourselves") {
@@ -216,7 +216,7 @@ TEST_CASE("process: its destructor ends children, orphans and daemons") {
 }
 
 TEST_CASE("server: ends with its children and its keeper when SIGKILL ends the process that started it") {
-    // A process of ours starts the server, tells who is who, and waits to be killed.
+    // A child of the tests starts the server, sends the pids through the pipe, and waits to be killed.
     int told[2];
     REQUIRE(pipe2(told, O_CLOEXEC) == 0);
     const pid_t starter = fork_child([&] {
@@ -239,7 +239,7 @@ TEST_CASE("server: ends with its children and its keeper when SIGKILL ends the p
 }
 
 TEST_CASE("process: lists the zombies that the program has not reaped") {
-    Process process(shell("(exit 0) & exec sleep 600"));  // sleep waits for nobody
+    Process process(shell("(exit 0) & exec sleep 600"));  // sleep never waits for its children
     const auto zombies = [&] {
         const std::vector<proc::Process> children = proc::children(process.pid());
         return children.size() == 1 && children.front().is_zombie();

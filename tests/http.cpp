@@ -1,5 +1,5 @@
-// The parser of requests by itself: step_h_wsgi/http.hpp. Every request is fed at once and byte by byte: how it comes
-// makes no difference.
+// The parsers of step_h_wsgi/http.hpp, without a server. Every request is fed whole and byte by byte, and both must
+// give the same result.
 #include "../step_h_wsgi/http.hpp"
 
 #include <cctype>
@@ -17,7 +17,7 @@ namespace {
 constexpr int COMPLETE = 0;
 constexpr int INCOMPLETE = -1;
 
-/// COMPLETE, INCOMPLETE or the status of the error; and the request, as far as it has come.
+/// Feeds `bytes`, `at_once` at a time. Returns COMPLETE, INCOMPLETE or the status of the error.
 int outcome_of(http::RequestParser& parser, std::string_view bytes, std::size_t at_once) {
     try {
         for (std::size_t begin = 0; begin < bytes.size() && !parser.is_complete(); begin += at_once) {
@@ -45,14 +45,14 @@ http::Request parsed(std::string_view bytes) {
     return parser.request();
 }
 
-/// A request with this line, or with this line in its header.
+/// A request with this request line, this target, or this line in its header.
 std::string with_line(const std::string& request_line) { return request_line + "\r\nHost: h\r\n\r\n"; }
 std::string with_target(const std::string& target) { return with_line("GET " + target + " HTTP/1.1"); }
 std::string with_field(const std::string& line) { return "GET / HTTP/1.1\r\nHost: h\r\n" + line + "\r\n\r\n"; }
 
 std::string lower_of(const std::string& text) { return http::lower(text); }
 
-/// What became of a body.
+/// The result of parsing a body.
 struct Body {
     int outcome;
     std::string text;
@@ -174,7 +174,7 @@ TEST_CASE("request parser: a control character in the head gives 400") {
         const bool is_token = byte < 127 && (std::isalnum(byte) || std::strchr("!#$%&'*+-.^_`|~", byte));
         if (byte != ':') CHECK(outcome_of(with_field("A" + text + "B: c")) == (is_token && byte ? COMPLETE : 400));
     }
-    CHECK(outcome_of(std::string(1, '\0')) == 400);  // at once, without waiting for the line's end
+    CHECK(outcome_of(std::string(1, '\0')) == 400);  // rejected before the line ends
 }
 
 TEST_CASE("request parser: trims header values, and a malformed header gives 400") {
@@ -340,7 +340,7 @@ TEST_CASE("body parser: rejects a chunked body that two servers might read diffe
     head.feed(with_field("Transfer-Encoding: chunked"));
     http::BodyParser body(head.request(), 5);
     CHECK(body.next("3\r\nabc").data == "abc");
-    CHECK_THROWS_AS(body.next("\r\n3\r\n"), http::Error);  // six bytes in all
+    CHECK_THROWS_AS(body.next("\r\n3\r\n"), http::Error);  // six bytes in all, and the limit is five
 }
 
 TEST_CASE("response: writes its head from the application's status and fields") {
@@ -391,7 +391,7 @@ TEST_CASE("request parser: one byte or one line over a limit gives 414 or 431") 
     const auto line_of = [](std::size_t size) { return "GET /" + std::string(size - 14, 'x') + " HTTP/1.1"; };
     CHECK(outcome_of(with_line(line_of(http::MAX_REQUEST_LINE))) == COMPLETE);
     CHECK(outcome_of(with_line(line_of(http::MAX_REQUEST_LINE + 1))) == 414);
-    CHECK(outcome_of(std::string(http::MAX_REQUEST_LINE + 1, 'x')) == 414);  // which has no end
+    CHECK(outcome_of(std::string(http::MAX_REQUEST_LINE + 1, 'x')) == 414);  // also when the line never ends
 
     const std::size_t left = http::MAX_FIELDS_SIZE - std::string("Host: hA: ").size();
     CHECK(outcome_of(with_field("A: " + std::string(left, 'x'))) == COMPLETE);

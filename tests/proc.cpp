@@ -1,4 +1,4 @@
-// tools/proc: what the kernel says, held against processes and sockets whose state is known.
+// tools/proc: its view of processes and sockets, compared with what the tests know about them.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -104,7 +104,7 @@ TEST_CASE("proc: descendants() finds a process whose parent exits during the sca
         if (fork() == 0) {
             close(turns[1]);
             for (char turn; read(turns[0], &turn, 1) == 1;) {
-                if (fork() != 0) _exit(0);  // a generation is one process
+                if (fork() != 0) _exit(0);  // one process forks the next and exits
             }
             _exit(0);
         }
@@ -155,7 +155,7 @@ TEST_CASE("proc: a call that waits for neither time nor descriptors is a pause, 
     };
     timespec minutes = {600, 0};
     CHECK(call_of([] { pause(); }) == "pause");
-    CHECK(call_of([] { syscall(SYS_ppoll, nullptr, 0, nullptr, nullptr, 8); }) == "pause");  // pause() of aarch64
+    CHECK(call_of([] { syscall(SYS_ppoll, nullptr, 0, nullptr, nullptr, 8); }) == "pause");  // pause() on aarch64
     CHECK(call_of([&] { syscall(SYS_ppoll, nullptr, 0, &minutes, nullptr, 8); }) == "ppoll, a sleep");
     CHECK(call_of([] { syscall(SYS_pselect6, 0, nullptr, nullptr, nullptr, nullptr, nullptr); }) == "pause");
     CHECK(call_of([&] { syscall(SYS_pselect6, 0, nullptr, nullptr, nullptr, &minutes, nullptr); }) ==
@@ -324,7 +324,7 @@ TEST_CASE("proc: a zombie shows its exit status, and a pidfd shows it after the 
         waitpid(pid, &status, 0);
         CHECK(as_zombie == status);
         if (hold.exit_status()) CHECK(hold.exit_status() == status);
-        else CHECK_MESSAGE(kernel_is_older_than(6, 15), "it should tell");
+        else CHECK_MESSAGE(kernel_is_older_than(6, 15), "this kernel should show the exit status");
     }
 }
 
@@ -396,12 +396,12 @@ TEST_CASE("proc: is_readable() is false when a process may not be inspected") {
     char byte;
     CHECK(read(ready[0], &byte, 1) == 0);
     close(ready[0]);
-    const pid_t stranger = fork_child([&] {  // without root's rights
+    const pid_t without_rights = fork_child([&] {
         if (getuid() == 0 && setresuid(65534, 65534, 65534) == -1) _exit(2);
         _exit(proc::is_readable(secretive) || !proc::descriptors(secretive).empty() || !proc::is_readable(getpid()));
     });
     int status = -1;
-    waitpid(stranger, &status, 0);
+    waitpid(without_rights, &status, 0);
     CHECK(status == 0);
     kill(secretive, SIGKILL);
     waitpid(secretive, nullptr, 0);
@@ -416,7 +416,7 @@ TEST_CASE("proc: a process shows its command line, its user and its limits") {
     CHECK(process.until([&] { return proc::blocked_in(process.pid()) == "clock_nanosleep"; }));
     CHECK(proc::command_line(process.pid()) == std::vector<std::string>{"sleep", "600"});
     CHECK(proc::limits(process.pid()).descriptors == 77);
-    CHECK(proc::limits(process.pid()).processes >= 500);  // a user's is raised by what runs already
+    CHECK(proc::limits(process.pid()).processes >= 500);  // higher when the user has processes already
     CHECK(proc::limits(process.pid()).processes != RLIM_INFINITY);
     CHECK(proc::user_of(getpid()) == getuid());
     rlimit own = {};

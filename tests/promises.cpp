@@ -1,4 +1,4 @@
-// What every step promises alike: settings, output, errors.
+// What all steps have in common: settings, output, errors.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -84,7 +84,7 @@ TEST_CASE("steps: the first line names the port that the server listens on") {
 TEST_CASE("steps: listen on 127.0.0.1 without HOST, and on all addresses with HOST=0.0.0.0") {
     for (const Program& step : all_steps()) {
         const auto listens_at = [](Server& server, const std::string& address) {
-            std::ostringstream line;  // as in /proc/net/tcp: the address in the machine's byte order
+            std::ostringstream line;  // a line of /proc/net/tcp has the address in the machine's byte order
             in_addr host;
             inet_pton(AF_INET, address.c_str(), &host);
             line << std::hex << std::uppercase << std::setfill('0') << std::setw(8) << host.s_addr << ':'
@@ -134,7 +134,7 @@ TEST_CASE("steps: print every line once and whole when stdout is a pipe") {
         piped.command = {"sh", "-c", "\"$0\" | cat", step.command.front()};
         Server server(piped);
         INFO(server.describe());
-        const int clients = name_of(step) == "step_e" ? 1 : 8;  // step_e dies of its first
+        const int clients = name_of(step) == "step_e" ? 1 : 8;  // step_e exits after its first client
         for (int i = 0; i < clients; ++i) {
             Client client(server.port());
             client.ask();
@@ -183,9 +183,9 @@ TEST_CASE("steps: print the request, except step_d") {
 
 TEST_CASE("steps: listen before they print the first line") {
     for (const Program& step : all_steps()) {
-        Program piped = step;  // stdout is a pipe that is full, and that nobody reads
+        Program piped = step;  // stdout is a full pipe that no process reads
         piped.command = {"sh", "-c", "{ head -c 65536 /dev/zero; exec \"$0\"; } | sleep 60", step.command.front()};
-        Server server(piped);  // it is found by its listening socket
+        Server server(piped);  // the constructor waits for its listening socket
         INFO(server.describe());
         CHECK_EVENTUALLY(server, proc::blocked_in(server.acceptor()) == "write");
     }

@@ -1,4 +1,4 @@
-// replay: what it records of each step, of other servers and of what goes wrong. The page is tested by replay.py.
+// replay: its recordings of the steps and of other servers, and its errors. replay.py tests the page.
 #include <signal.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -24,7 +24,7 @@ Program replay_with(std::vector<std::string> arguments) {
     return program;
 }
 
-/// A recording that ./replay has made as JSON.
+/// Runs ./replay --json, and reads the recording.
 class Recorded {
 public:
     explicit Recorded(std::vector<std::string> command, const Program& environment = {{}}) {
@@ -48,7 +48,7 @@ public:
         const std::string pointer = "/steps/" + std::to_string(number) + '/' + what;
         return has(pointer) ? at(pointer) : "";
     }
-    /// The first step from `from` on of which these members have these values; `steps`: there is none.
+    /// The first step from `from` on whose members have these values; `steps` when there is none.
     std::size_t find(const std::map<std::string, std::string>& wanted, std::size_t from = 0) const {
         for (; from < steps; ++from) {
             bool fits = true;
@@ -62,7 +62,7 @@ public:
         for (std::size_t i = find(wanted); i < steps; i = find(wanted, i + 1)) ++found;
         return found;
     }
-    /// The processes that are in this state at a step.
+    /// How many processes are in this state at a step.
     std::size_t in_state(std::size_t number, const std::string& state) const {
         std::size_t found = 0;
         for (std::size_t i = 0; !step(number, "seen/processes/" + std::to_string(i)).empty(); ++i) {
@@ -120,7 +120,7 @@ TEST_CASE("replay: shows step_c serving two clients at once and leaving two zomb
     CHECK(run.find({{"kind", "blocks"}, {"name", "clock_nanosleep"}}, sleeps + 1) < run.find({{"kind", "exit"}}));
     CHECK(run.in_state(run.steps - 1, "zombie") == 2);
     CHECK(run.main_process(run.steps - 1, "call") == "accept");
-    CHECK(run.count({{"kind", "signal"}}) == 0);  // SIGCHLD has no handler: only a tracer sees it
+    CHECK(run.count({{"kind", "signal"}}) == 0);  // without a handler, only the tracer sees SIGCHLD
 }
 
 TEST_CASE("replay: shows that step_d keeps each connection open, and that its clients see no end") {
@@ -128,7 +128,7 @@ TEST_CASE("replay: shows that step_d keeps each connection open, and that its cl
     const std::size_t last = run.steps - 1;
     CHECK(run.in_state(last, "zombie") == 2);
     CHECK(count_in(run.sockets(last), "\"kind\":\"connection\"") == 2);
-    CHECK(count_in(run.sockets(last), "\"references\":1") == 3);  // and the listening socket
+    CHECK(count_in(run.sockets(last), "\"references\":1") == 3);  // two connections and the listening socket
     CHECK(run.client(last, 1) == "answered");
     CHECK(count_in(run.sockets(run.find({{"kind", "fork"}})), "\"references\":2") == 2);
 }
@@ -172,7 +172,7 @@ TEST_CASE("replay: finds a call's line in the step's own file, through inlining 
     std::ifstream file("step_e_sigchld/webserver3e.cpp");
     std::vector<std::string> lines(1);
     for (std::string line; std::getline(file, line);) lines.push_back(line);
-    const auto line_at = [&](std::size_t number) {  // the innermost in webserver3e.cpp
+    const auto line_at = [&](std::size_t number) {  // the text of the innermost line in webserver3e.cpp
         for (int i = 0;; ++i) {
             const std::string place = "at/" + std::to_string(i);
             if (run.step(number, place).empty()) return std::string("none");

@@ -1,4 +1,4 @@
-// The helper by itself: net/socket.hpp.
+// net/socket.hpp, without a step.
 #include "../net/socket.hpp"
 
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 
 namespace {
 
-/// A listening socket and both ends of one connection to it.
+/// A listening socket, and a client that is connected to it.
 struct Pair {
     Pair() {
         listener.bind(loopback(0));
@@ -98,7 +98,7 @@ TEST_CASE("socket: accept can return an error instead of throwing it") {
 TEST_CASE("socket: sendall sends all bytes, in as many parts as the kernel takes") {
     Pair pair;
     net::Socket server = pair.listener.accept();
-    server.setsockopt(SOL_SOCKET, SO_SNDBUF, 1);  // the kernel raises that to its minimum, far below the text's size
+    server.setsockopt(SOL_SOCKET, SO_SNDBUF, 1);  // the kernel uses its minimum, far below the text's size
     const std::string text(4'000'000, 'x');
     std::size_t received = 0;
     std::thread reader([&] {
@@ -137,17 +137,17 @@ TEST_CASE("socket: sendall goes on when a signal interrupts it") {
 TEST_CASE("socket: a peer that has closed or reset the connection is no error") {
     Pair pair;
     net::Socket server = pair.listener.accept();
-    SUBCASE("it has hung up") {
+    SUBCASE("the peer has closed") {
         pair.client.close();
         CHECK(server.recv(1024).empty());
     }
-    SUBCASE("it has reset the connection") {
+    SUBCASE("the peer has reset") {
         const linger at_once = {1, 0};
         setsockopt(pair.client.fileno(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
         pair.client.close();
         CHECK(server.recv(1024).empty());
     }
-    void (*before)(int) = std::signal(SIGPIPE, SIG_IGN);  // as net::run does
+    void (*before)(int) = std::signal(SIGPIPE, SIG_IGN);  // net::run ignores it too
     server.sendall("answer");
     server.sendall("answer");
     std::signal(SIGPIPE, before);
@@ -173,7 +173,7 @@ TEST_CASE("socket: close reads the rest of the request, so that the client sees 
 TEST_CASE("socket: closing a copy that received nothing leaves the bytes for the other copy") {
     Pair pair;
     net::Socket server = pair.listener.accept();
-    const int copy = dup(server.fileno());  // the child's
+    const int copy = dup(server.fileno());  // as a child has one after fork
     pair.client.sendall(REQUEST);
     server.close();
     char text[100];

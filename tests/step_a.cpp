@@ -1,4 +1,4 @@
-// step_a: one client after the other. Its column of the table of behaviours, then what is its own.
+// step_a serves one client after the other: its column of the table of behaviours, then tests of its own.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -24,7 +24,7 @@ TEST_CASE("step_a: a backlog of 5 admits 6") {
     CHECK_EVENTUALLY(server, server.queued() == 6);
     CHECK(server.backlog() == 5);
 
-    // The seventh is not refused either: the kernel drops its first packet (SYN), and it tries again later.
+    // The seventh client is not refused either: the kernel drops its SYN, and the client's kernel sends it again later.
     net::Socket seventh(AF_INET, SOCK_STREAM);
     fcntl(seventh.fileno(), F_SETFL, O_NONBLOCK);
     CHECK_THROWS_WITH(seventh.connect(loopback(server.port())), "connect: Operation now in progress");

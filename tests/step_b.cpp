@@ -1,5 +1,4 @@
-// step_b: one client after the other, with a sleep between. The rows of the table of behaviours (docs/behaviours.md),
-// then what is its own.
+// step_b sleeps after each client: its column of the table of behaviours (docs/behaviours.md), then tests of its own.
 #include <deque>
 #include <string>
 

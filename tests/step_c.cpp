@@ -1,4 +1,4 @@
-// step_c: a child for each client. Its column of the table of behaviours, then what is its own.
+// step_c forks a child for each client: its column of the table of behaviours, then tests of its own.
 #include <deque>
 #include <string>
 #include <vector>

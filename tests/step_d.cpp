@@ -1,4 +1,4 @@
-// step_d: nobody closes the copies. Its column of the table of behaviours, then what is its own.
+// step_d does not close its copies: its column of the table of behaviours, then tests of its own.
 #include <deque>
 #include <string>
 
@@ -19,7 +19,7 @@ TEST_CASE("step_d: counts the clients whose connections it keeps") {
         CHECK_EVENTUALLY(server, server.out().ends_with("\n" + std::to_string(i) + "\n"));
         CHECK_EVENTUALLY(server, server.sockets() == 1 + clients.size());
     }
-    CHECK(server.out().find("GET") == std::string::npos);  // alone among the steps it does not print the request
+    CHECK(server.out().find("GET") == std::string::npos);  // unlike the other steps, it does not print the request
 }
 
 TEST_CASE("step_d: exits when accept finds no free descriptor") {
@@ -35,7 +35,7 @@ TEST_CASE("step_d: exits when accept finds no free descriptor") {
     CHECK(server.until_ended());
     CHECK(server.err() == "step_d: accept: Too many open files\n");
     CHECK(server.fate() == "exited with 1");
-    CHECK(clients.size() == 4);  // the other four: standard input, output and error, and the listening socket
+    CHECK(clients.size() == 4);  // four other descriptors: 0, 1, 2 and the listening socket
 }
 
 TEST_CASE("step_d: the article's 300 clients exhaust 256 descriptors") {
@@ -46,7 +46,7 @@ TEST_CASE("step_d: the article's 300 clients exhaust 256 descriptors") {
     Program client3 = built("client3").with("PORT", std::to_string(server.port()));
     client3.command.push_back("--max-clients=300");
     const Ended clients(client3);
-    CHECK(clients.err.starts_with("client3: connect: Connection re"));  // refused, or reset: the server has died
+    CHECK(clients.err.starts_with("client3: connect: Connection re"));  // refused or reset, since the server has exited
     CHECK(server.until_ended());
     CHECK(server.out().ends_with("\n252\n"));
     CHECK(server.err() == "step_d: accept: Too many open files\n");

@@ -1,4 +1,4 @@
-// step_e: reaps, and dies of EINTR. Its column of the table of behaviours, then what is its own.
+// step_e reaps a child, then exits because of EINTR: its column of the table of behaviours, then tests of its own.
 #include <signal.h>
 #include <sys/types.h>
 

@@ -1,4 +1,4 @@
-// step_f: restarts accept, and loses signals. Its column of the table of behaviours, then what is its own.
+// step_f restarts accept, but loses signals: its column of the table of behaviours, then tests of its own.
 #include <signal.h>
 
 #include <cstddef>
@@ -21,7 +21,7 @@ TEST_CASE("step_f: reaps exactly one of 32 children that exit together") {
     CHECK_EVENTUALLY(server, server.is_stopped());
     for (const Client& client : clients) client.ask();
     CHECK_EVENTUALLY(server, server.zombies().size() == 32);
-    CHECK_EVENTUALLY(server, proc::is_pending(server.pid(), SIGCHLD));  // one, for 32 children
+    CHECK_EVENTUALLY(server, proc::is_pending(server.pid(), SIGCHLD));  // one signal for 32 children
     server.signal(SIGCONT);
     CHECK_EVENTUALLY(server, server.is_quiet());
     CHECK(server.zombies().size() == 31);

@@ -1,4 +1,4 @@
-// step_g: no zombie is left. Its column of the table of behaviours, then what is its own.
+// step_g leaves no zombie: its column of the table of behaviours, then tests of its own.
 #include <string>
 
 #include "impolite.hpp"

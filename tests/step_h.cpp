@@ -1,4 +1,4 @@
-// step_h: its column of the table of behaviours, its settings, its log, and the process that serves a client.
+// step_h: its column of the table of behaviours, its settings, its log, and the state of a worker process.
 #include "step_h.hpp"
 
 #include <sys/types.h>
@@ -63,7 +63,7 @@ TEST_CASE("step_h: a failed bind or write gives one line and exit status 1") {
 }
 
 TEST_CASE("step_h: exits with 1 before it binds when the application cannot be imported") {
-    Server first(hello());  // whose port the next one cannot bind, and does not try to
+    Server first(hello());  // uses the port: bind would fail before the import does
     const std::pair<const char*, const char*> cases[] = {
         {"nowhere:application", "ModuleNotFoundError: No module named 'nowhere'\n"},
         {"broken:application", "LookupError: on purpose\n"},
@@ -139,16 +139,17 @@ TEST_CASE("step_h: a worker has default signal handling, its own process group, 
     const auto signals_in = [&](const std::string& set) {
         const std::size_t at = reply.body.find(set + ":\t");
         REQUIRE(at != std::string::npos);
-        return std::strtoull(reply.body.c_str() + at + set.size() + 1, nullptr, 16) & 0x7fffffff;  // 32 and 33: libc's
+        return std::strtoull(reply.body.c_str() + at + set.size() + 1, nullptr, 16) &
+               0x7fffffff;  // 32 and 33 are libc's
     };
     CHECK(signals_in("SigBlk") == 0);
-    // Those of faults are left alone: faulthandler, or a sanitizer, handles them.
+    // faulthandler or a sanitizer may handle the signals of faults.
     const unsigned long long faults = 1U << 3 | 1U << 5 | 1U << 6 | 1U << 7 | 1U << 10;  // ILL, ABRT, BUS, FPE, SEGV
     CHECK((signals_in("SigCgt") & ~faults) == 0);
-    CHECK(signals_in("SigIgn") == (1U << 12 | 1U << 24));  // SIGPIPE and SIGXFSZ, as in every Python
+    CHECK(signals_in("SigIgn") == (1U << 12 | 1U << 24));  // SIGPIPE and SIGXFSZ, which Python ignores
 }
 
-TEST_CASE("step_h: a worker has no threads, no unwritten output and no exit functions of the import") {
+TEST_CASE("step_h: a worker inherits no threads, no unwritten output and no exit functions of the import") {
     Server server(running("at_import:application"));
     INFO(server.describe());
     const pid_t worker = told(get(server).body, "pid");

@@ -1,4 +1,4 @@
-// step_h when its application fails: exceptions, crashes, and what it leaves behind.
+// step_h when its application fails: exceptions, crashes, and processes and threads left behind.
 #include <csignal>
 #include <string>
 #include <utility>
@@ -53,7 +53,7 @@ TEST_CASE("step_h: a worker that crashes loses its own client alone, and is repl
         INFO(server.describe());
         Client other(server.port());
         other.send("GET /hello HTTP/1.1\r\n");
-        CHECK_EVENTUALLY(server, idle_workers(server) == 1);  // of two
+        CHECK_EVENTUALLY(server, idle_workers(server) == 1);  // of two workers
         const Reply reply = get(server, "/crash?" + kind);
         CHECK(reply.status == (kind == "late_kill" ? 200 : 0));
         const std::string worker = std::to_string(told(server.err(), "pid"));
@@ -81,7 +81,7 @@ TEST_CASE("step_h: replaces workers that exit at once after a tenth of a second,
     for (std::size_t at = 0; (at = text.find("forked at ", at)) != std::string::npos; ++at) {
         times.push_back(std::strtod(text.c_str() + at + 10, nullptr));
     }
-    // Two at first, and another one a tenth of a second after each death.
+    // There are two workers at first. Each is replaced a tenth of a second after its exit.
     for (std::size_t i = 4; i < times.size(); ++i) CHECK(times[i] - times[i - 2] >= 0.09);
     server.signal(SIGTERM);
     CHECK(server.until_ended());
@@ -93,7 +93,7 @@ TEST_CASE("step_h: a process or thread that a request leaves behind keeps no con
         CAPTURE(target);
         Server server(pages());
         INFO(server.describe());
-        const Reply reply = get(server, target);  // returns at the end of the connection
+        const Reply reply = get(server, target);  // returns when the connection ends
         CHECK(reply.status == 200);
         CHECK_FALSE(reply.was_reset);
         CHECK(get(server, "/hello").status == 200);
@@ -103,7 +103,7 @@ TEST_CASE("step_h: a process or thread that a request leaves behind keeps no con
     }
     Server server(pages());
     INFO(server.describe());
-    const Reply late = get(server, "/forks_late");  // a child has a copy of the connection, which is reset all the same
+    const Reply late = get(server, "/forks_late");  // reset although a child has a copy of the connection
     CHECK(late.body == "begun\n");
     CHECK(late.was_reset);
 }

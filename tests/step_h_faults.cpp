@@ -1,5 +1,5 @@
-// step_h when system calls fail: one call after the other, in the parent and in its workers. A library that is loaded
-// before the C library (LD_PRELOAD) makes them fail; unlike a tracer it is available wherever the tests run.
+// step_h when system calls fail, each in turn, in the parent and in its workers. A library that is loaded before the C
+// library (LD_PRELOAD) makes them fail; unlike a tracer, it is available wherever the tests run.
 #include <signal.h>
 
 #include <cerrno>
@@ -16,7 +16,7 @@ using namespace step_h;
 
 namespace {
 
-/// With the first `times` calls of `call` failing: in the parent, or in the first worker (tests/preload/faults.cpp).
+/// `server`, whose first `times` calls of `call` fail with `error` at `place` (tests/preload/faults.cpp).
 Program with_fault(const Program& server, const std::string& place, const std::string& call, int error, int times) {
     return server.with("LD_PRELOAD", folder("BUILD", "build/") + "tests/preload/faults.so")
         .with("ASAN_OPTIONS", "detect_leaks=0:verify_asan_link_order=0")

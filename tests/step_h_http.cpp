@@ -1,4 +1,4 @@
-// step_h and its client: bad requests, bodies in all their forms, the end of a connection.
+// step_h and its clients: bad requests, request bodies of all forms, the end of a connection.
 #include <iterator>
 #include <string>
 
@@ -141,7 +141,7 @@ TEST_CASE("step_h: decodes a chunked body, and sets no CONTENT_LENGTH for it") {
         client.half_close();
         CHECK(Reply(client).status == 400);
     }
-    CHECK(chunked("/echo", "6400001\r\n").status == 413);  // 100 MiB and a byte
+    CHECK(chunked("/echo", "6400001\r\n").status == 413);  // one byte over 100 MiB
     CHECK(server.err() == "");
 }
 
@@ -200,7 +200,7 @@ TEST_CASE("step_h: sends 100 Continue when the client waits for it and the appli
     CHECK(client.receive(interim.size()) == interim);
     client.send("abc");
     CHECK(Reply(client).body == "abc");
-    CHECK(ask(server, head + "3\r\n\r\nabc").text.starts_with("HTTP/1.1 200"));  // it has not waited
+    CHECK(ask(server, head + "3\r\n\r\nabc").text.starts_with("HTTP/1.1 200"));  // it did not wait for 100
     CHECK(ask(server, head + "999999999\r\n\r\n").status == 413);
     CHECK(ask(server, head + "0\r\n\r\n").status == 200);
     CHECK(ask(server, "POST /body_unread HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")

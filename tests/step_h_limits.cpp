@@ -1,4 +1,4 @@
-// step_h: how many workers there are, and how it ends.
+// step_h: how many workers it has, and how it stops.
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,7 +25,7 @@ using namespace step_h;
 
 namespace {
 
-/// A client that has sent all but the end of its request, and keeps a worker busy with that.
+/// A client that keeps a worker busy, since the last line of its request is missing.
 struct Half {
     explicit Half(Server& server) : client(server.port()) { client.send("GET /hello HTTP/1.1\r\nHost: h\r\n"); }
     Reply finish() {
@@ -35,7 +35,7 @@ struct Half {
     Client client;
 };
 
-/// Whether the kernel completes the handshake of a connection at once, as it does on loopback.
+/// Whether a connection is established at once. On loopback it is, unless the kernel drops or refuses it.
 bool can_connect(const Server& server) {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     const sockaddr_in address = loopback(server.port());
@@ -61,7 +61,7 @@ TEST_CASE("step_h: preforks workers that wait in accept, while the parent waits 
     for (int i = 0; i < 10; ++i) CHECK(get(server).status == 200);
     std::string later;
     for (const proc::Process& worker : proc::children(server.pid())) later += std::to_string(worker.pid) + ' ';
-    CHECK(later.starts_with(pids));  // nobody is new, but where one was still closing a connection
+    CHECK(later.starts_with(pids));  // another worker joins only while one is closing a connection
 }
 
 TEST_CASE("step_h: keeps a worker idle until MAX_CLIENTS are busy, and then clients wait in the queue") {
@@ -128,7 +128,7 @@ TEST_CASE("step_h: restores the number of workers when busy or idle ones are kil
 
 TEST_CASE("step_h: answers every client with fewer workers when it may not have more processes") {
     Program limited = hello();
-    limited.max_processes = 9;  // itself, and four workers with two threads each
+    limited.max_processes = 9;  // the parent, and four workers with two threads each
     Server server(limited.with("TIMEOUT", "600"));
     INFO(server.describe());
     std::deque<Half> clients;
@@ -185,7 +185,7 @@ TEST_CASE("step_h: serves the clients in the accept queue when SIGTERM stops it"
     CHECK_EVENTUALLY(server, server.queued() == 20);
     server.signal(SIGTERM);
     CHECK(eventually([&] { return !can_connect(server); }));
-    CHECK(server.queued() < server.backlog());  // it is not for want of room
+    CHECK(server.queued() < server.backlog());  // the queue is not full: the server has stopped accepting
     for (int i = 0; i < 10; ++i) CHECK(server.stays([&] { return server.is_listening(); }));
     CHECK(begun.finish().status == 200);
     for (Client& client : waiting) {
@@ -245,7 +245,7 @@ TEST_CASE("step_h: exits with 0 after SIGTERM at any moment") {
         Server server(hello());
         INFO(server.describe());
         std::deque<Client> clients;
-        for (int k = 0; k < i % 4; ++k) clients.emplace_back(server.port());  // workers begin and end with it
+        for (int k = 0; k < i % 4; ++k) clients.emplace_back(server.port());  // so that workers start and end meanwhile
         server.signal(SIGTERM);
         clients.clear();
         CHECK(server.until_ended());

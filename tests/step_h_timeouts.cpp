@@ -1,4 +1,4 @@
-// step_h where step_g waits for ever: silent clients, and applications without end.
+// step_h where step_g would wait forever: silent clients, and applications that hang.
 #include <poll.h>
 
 #include <chrono>
@@ -47,7 +47,7 @@ TEST_CASE("step_h: TIMEOUT=0 times out at once; a tiny timeout never means forev
 
 TEST_CASE("step_h: an application that hangs gives 504, or a reset when it has begun, and its worker is replaced") {
     const char* const hows[] = {"sleep", "loop", "c", "lock", "handled", "blocked", "child", "late_child", "closing"};
-    std::deque<Server> servers;  // all at once: the time passes once
+    std::deque<Server> servers;  // in parallel, so that the timeouts pass together
     std::deque<Client> clients;
     for (const char* how : hows) {
         servers.emplace_back(pages().with("APP_TIMEOUT", "1").with("MAX_CLIENTS", "1"));
@@ -77,7 +77,7 @@ TEST_CASE("step_h: an application that hangs gives 504, or a reset when it has b
 TEST_CASE("step_h: ends a complete response before the application's close() returns") {
     Server server(pages());
     INFO(server.describe());
-    const Reply reply = get(server, "/hang?closing_whole");  // returns at the end of the connection
+    const Reply reply = get(server, "/hang?closing_whole");  // returns when the connection ends
     CHECK(reply.body == "page\n");
     CHECK_FALSE(reply.was_reset);
     CHECK(is_running(told(server.err(), "pid")));
@@ -99,7 +99,7 @@ TEST_CASE("step_h: a body that does not arrive within TIMEOUT or APP_TIMEOUT giv
     INFO(server.describe());
     const pid_t worker = told(get(server, "/process").body, "pid");
     CHECK(ask(server, "POST /body_error HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n").status == 408);
-    CHECK(told(get(server, "/process").body, "pid") == worker);  // it was not the application's fault
+    CHECK(told(get(server, "/process").body, "pid") == worker);  // the client's fault: the worker stays
     Server slow(pages().with("APP_TIMEOUT", "0.3"));
     INFO(slow.describe());
     CHECK(ask(slow, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n").status == 408);

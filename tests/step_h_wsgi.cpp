@@ -1,4 +1,4 @@
-// step_h and its application: PEP 3333, sentence by sentence. Those of Flask, Django and Pyramid are in heavy/.
+// step_h and its application: what PEP 3333 asks for. heavy/frameworks.cpp tests Flask, Django and Pyramid.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,7 +23,7 @@ std::string content_of(const std::string& file) {
     return {std::istreambuf_iterator<char>(stream), {}};
 }
 
-/// A named pipe (fifo(7)), on which an application waits for a line.
+/// A named pipe (fifo(7)); an application waits for a line from it.
 class Pipe {
 public:
     Pipe() {
@@ -241,7 +241,7 @@ TEST_CASE("step_h: wsgi.file_wrapper sends a file from its current position, or 
     CHECK(get(server, "/file?README.md&100&50").body == page.substr(100, 50));
     CHECK(get(server, "/file?README.md&999999999").body == "");
     CHECK(get(server, "/file?README.md&0&999999999").was_reset);
-    CHECK(get(server, "/compressed").body == "unpacked\n");  // of which sendfile knows the packed bytes alone
+    CHECK(get(server, "/compressed").body == "unpacked\n");  // sendfile would send the packed bytes
 }
 
 TEST_CASE("step_h: objects that an application keeps from a request do not affect the next one") {

@@ -1,4 +1,4 @@
-// xray: what it sees of each step in the article's situations, how it draws it, and what it prints.
+// xray: its model of each step in the article's situations, its output, its drawing, and its cost.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -53,19 +53,19 @@ std::string shown(const xray::Snapshot& snapshot, xray::Size size = {}) {
     return text;
 }
 
-/// A server, and what xray sees of it.
+/// A server, and an xray watcher that looks at it.
 struct Watched {
     explicit Watched(const Program& program) : server(program), watcher({server.port(), true, ""}) {}
 
-    /// Looks until `condition` holds of what is seen.
+    /// Looks at the server until `condition` holds for the snapshot.
     template <class Condition> bool sees(Condition condition) {
         return server.until([&] { return condition(watcher.look()); }) || condition(watcher.look());
     }
-    /// Looks until these lessons are seen, and no others.
+    /// Looks at the server until it shows these lessons, and no others.
     bool teaches(const Ids& ids) {
         return sees([&](const xray::Snapshot& snapshot) { return ids_of(snapshot) == ids; });
     }
-    /// A client that has its child, which waits for it, as the parent does for the next.
+    /// Connects a client, and waits until its child waits for its request and the parent for the next client.
     Client& hold() {
         clients.emplace_back(server.port());
         CHECK_EVENTUALLY(server, server.children().size() == clients.size() && server.waits_in_accept());
@@ -87,7 +87,7 @@ Program xray_with(std::vector<std::string> arguments) {
 
 std::string address(int port) { return "127.0.0.1:" + std::to_string(port); }
 
-/// Whether the kernel keeps how a process has ended that was reaped by another.
+/// Whether the kernel keeps the exit status of a process that has been reaped, for the holders of a pidfd.
 bool kernel_tells_fates() {
     const pid_t pid = fork_child([] { _exit(0); });
     const proc::PidFd hold(pid);
@@ -95,7 +95,7 @@ bool kernel_tells_fates() {
     return hold.exit_status().has_value();
 }
 
-/// Lets step_f's or step_g's children, eight, exit while their parent is stopped.
+/// Lets eight children of step_f or step_g exit while their parent is stopped.
 void let_eight_exit_together(Watched& watched) {
     for (int i = 0; i < 8; ++i) watched.hold();
     watched.server.signal(SIGSTOP);
@@ -159,12 +159,12 @@ TEST_CASE("xray: lists the clients in the accept queue in order, with how long e
     std::vector<std::string> expected;
     for (int i = 0; i < 5; ++i) {
         expected.push_back(address(watched.clients.emplace_back(watched.server.port()).port()));
-        CHECK(watched.sees([&](const xray::Snapshot& snapshot) {  // that the last has waited, before the next one comes
+        CHECK(watched.sees([&](const xray::Snapshot& snapshot) {  // the last client has waited before the next connects
             const auto& queue = snapshot.server->queue;
             return queue.size() == expected.size() && queue.back().since_sent >= std::chrono::milliseconds(20);
         }));
     }
-    // The kernel tells of one after the other how long it has waited: one look that is interrupted may be wrong.
+    // The waiting times are read one after the other: a look that is interrupted may put the clients in another order.
     CHECK(watched.sees([&](const xray::Snapshot& snapshot) {
         std::vector<std::string> listed;
         for (const proc::TcpSocket& waiting : snapshot.server->queue) listed.push_back(waiting.peer);
@@ -413,7 +413,7 @@ TEST_CASE("xray: finds a server by port, pid and name, and none when the process
     CHECK(pid_of({server.port(), true, ""}) == server.pid());
     CHECK(pid_of({server.pid(), true, ""}) == server.pid());
     CHECK(pid_of({server.pid(), false, ""}) == -1);
-    CHECK(pid_of({getpid(), true, ""}) == -1);  // a process, but it does not listen
+    CHECK(pid_of({getpid(), true, ""}) == -1);  // a process that does not listen
 
     const std::string name = "named" + std::to_string(getpid());
     const pid_t named = fork_child([&] {
@@ -440,7 +440,8 @@ TEST_CASE("is_started_as: is true for a command's first and second words, withou
 }
 
 TEST_CASE("xray: says what is hidden when it may not inspect the server") {
-    // A server that hides what it does, as one of another user would, but for root: without root's right to see it.
+    // This server hides its state, as another user's server would. When the tests run as root, xray runs without the
+    // capability that would let it look.
     int told[2];
     REQUIRE(pipe2(told, O_CLOEXEC) == 0);
     const pid_t secretive = fork_child([&] {
@@ -554,7 +555,7 @@ TEST_CASE("xray --json: prints what the picture shows") {
 
 TEST_CASE("xray: exits with 1 when nothing listens") {
     net::Socket listener(AF_INET, SOCK_STREAM);
-    listener.bind(loopback(0));  // bound, but it does not listen: nobody else can
+    listener.bind(loopback(0));  // bound, not listening: no other process can listen there
     const std::string port = std::to_string(listener.port());
     const Ended once(xray_with({"--once", port}));
     CHECK(once.out == "");
@@ -644,7 +645,7 @@ TEST_CASE("xray --log: reports one signal for several children, and the one chil
     CHECK(logs(std::to_string(server.pid()) + " step_f listens"));
     let_eight_exit_together(watched);
     CHECK(logs(std::to_string(server.pid()) + " SIGCHLD is pending\n"));
-    CHECK(log.until([&] {  // from the second on
+    CHECK(log.until([&] {  // shown from the second child on
         return log.out().find(" children have exited, and one SIGCHLD is pending: signals do not queue.") !=
                std::string::npos;
     }));
@@ -693,7 +694,7 @@ TEST_CASE("xray: draws at every size, and sums up what does not fit") {
         CHECK(terminal.text().find("> Finished connections that stay open") != std::string::npos);
         const std::size_t zombies = count_in(terminal.text(), "  zombie, exited with 0");
         const std::size_t sum = terminal.text().find(" more zombies\n");
-        // In the smallest window a user of a hundred processes takes the line that would sum them up.
+        // When the user has a hundred processes, the smallest window has no room for the line with the sum.
         if (rows == 10 && sum == std::string::npos && terminal.text().find(" more sockets\n") != std::string::npos)
             continue;
         CHECK((sum == std::string::npos) == is_whole);
@@ -737,7 +738,7 @@ TEST_CASE("xray: the arrow and page keys reach every line, and ? shows the help"
     CHECK(terminal.until_shows("lines 24-46 of "));
     terminal.type("\x1bOF");  // End
     CHECK(terminal.until_shows("> Connections that the parent will keep open: 30."));
-    CHECK(terminal.until([&] {  // the last line of all
+    CHECK(terminal.until([&] {  // the last line is in view
         const std::string footer = terminal.row(23);
         const std::size_t of = footer.find(" of ");
         const std::string count = of == std::string::npos ? "?" : footer.substr(of + 4);
@@ -846,9 +847,9 @@ TEST_CASE("pace: does not charge the cost of starting") {
     using namespace std::chrono_literals;
     const xray::Pace::Clock::time_point start;
     xray::Pace pace;
-    CHECK(pace.pause(true, {start + 300ms, 45ms}) == 1ms);  // to start has taken 45 ms of processor time
+    CHECK(pace.pause(true, {start + 300ms, 45ms}) == 1ms);  // starting has taken 45 ms of processor time
     CHECK(pace.pause(false, {start + 301ms, 46ms}) == 1ms);
     CHECK(pace.pause(false, {start + 600ms, 47ms}) == 100ms);  // at rest: 1 ms of work is 1% of 100 ms
     pace.restart();
-    CHECK(pace.pause(true, {start + 700ms, 92ms}) == 1ms);  // nor is it charged to find another server
+    CHECK(pace.pause(true, {start + 700ms, 92ms}) == 1ms);  // finding another server is not charged either
 }

@@ -1,4 +1,4 @@
-// step_h under load, which takes longer than a test should: `make test_heavy`.
+// step_h under load. These tests take too long for `make test`: `make test_heavy` runs them.
 #include "../step_h.hpp"
 
 #include <signal.h>
@@ -38,7 +38,7 @@ namespace {
 
 constexpr long long MEGABYTE = 1024LL * 1024;
 
-/// What /proc/PID/status says of the process's memory, in bytes (proc(5)).
+/// A value of /proc/PID/status (proc(5)), in bytes.
 long long memory(pid_t pid, const std::string& name) {
     std::ifstream status("/proc/" + std::to_string(pid) + "/status");
     for (std::string word; status >> word;) {
@@ -49,7 +49,7 @@ long long memory(pid_t pid, const std::string& name) {
 long long peak_memory(pid_t pid) { return memory(pid, "VmHWM:"); }
 long long resident_memory(pid_t pid) { return memory(pid, "VmRSS:"); }
 
-/// Runs curl against the server, and watches how much memory its processes need meanwhile.
+/// Runs curl against the server, and measures how far the peak memory of its workers grows.
 struct Watched {
     Watched(Server& server, std::vector<std::string> arguments, const std::string& target) {
         arguments.insert(arguments.begin(), {"curl", "--silent", "--show-error", "--noproxy", "*"});
@@ -73,7 +73,7 @@ struct Watched {
     long long growth = 0;
 };
 
-/// Valid requests, which the generator spoils.
+/// Valid requests for malformed() to change.
 const std::vector<std::string> REQUESTS = {
     std::string(REQUEST),
     "POST /a%20b?c=d HTTP/1.1\r\nHost: h:80\r\nContent-Length: 3\r\nContent-Type: text/plain\r\n\r\nabc",
@@ -82,8 +82,8 @@ const std::vector<std::string> REQUESTS = {
     "PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
 };
 
-/// Spoils a request in one to four places: a byte changed, lost or doubled, a piece that means something put in, the
-/// rest cut off.
+/// Changes a valid request in one to four places: sets a byte, removes or repeats some, inserts a piece with a meaning,
+/// or cuts off the rest.
 std::string malformed(std::mt19937& random) {
     const auto below = [&](std::size_t limit) { return random() % limit; };
     const std::string pieces[] = {"\r",
@@ -143,7 +143,7 @@ std::pair<std::size_t, long long> used_by_workers(const Server& server) {
 TEST_CASE("step_h: gives each of 10,000 malformed requests a response and a clean end") {
     Server server(hello());
     INFO(server.describe());
-    std::mt19937 random(2026);  // NOLINT(cert-msc51-cpp): the same each time
+    std::mt19937 random(2026);  // NOLINT(cert-msc51-cpp): the same requests each time
     std::map<int, int> statuses;
     for (int i = 0; i < 10'000; ++i) {
         CAPTURE(i);
@@ -196,8 +196,7 @@ TEST_CASE("step_h: serves 1,000 requests while 1,000 silent clients are connecte
     for (const Client& client : silent) REQUIRE_FALSE(client.has_ended());
     for (Client& client : silent) client.ask();
     for (Client& client : silent) REQUIRE(Reply(client).status == 200);
-    CHECK(
-        server.until([&] { return proc::children(server.pid()).size() == 2; }));  // the others were not needed any more
+    CHECK(server.until([&] { return proc::children(server.pid()).size() == 2; }));  // the surplus workers have ended
     CHECK(server.zombies().empty());
     CHECK(server.err() == "");
 }
@@ -243,7 +242,7 @@ TEST_CASE("step_h: serves every connection that was made before SIGTERM, in 100 
                         const bool is_served = Reply(client).body == "Hello, World!\n";
                         if (was_before) ++made, served += is_served;
                     } catch (const std::system_error&) {
-                        break;  // refused: the signal has come
+                        break;  // refused, since the server is stopping
                     }
                 }
             });

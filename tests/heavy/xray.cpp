@@ -1,4 +1,4 @@
-// What xray costs, which takes a while to measure.
+// The processor time that xray takes. These tests take too long for `make test`.
 #include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -18,8 +18,8 @@
 
 namespace {
 
-/// The share of a core that xray takes in the time after it has shown `first`: 20 seconds, in which one look more or
-/// less counts for little.
+/// The share of a core that xray takes during 20 seconds after it has printed `first`. In that time, one look more or
+/// less changes the share little.
 double share_of_xray(int port, const std::string& first) {
     Program xray = built("xray");
     xray.command.insert(xray.command.end(), {"--log", std::to_string(port)});
