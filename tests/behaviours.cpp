@@ -9,8 +9,8 @@ namespace {
 
 Finding try_on(const Program& server, const char* name) { return find(behaviour(name), server); }
 
-/// What diagnose finds on a server that answers as `step` does, except for the given answers.
-std::vector<Tried> words_of(char step, const std::map<std::string, Answer>& others = {}) {
+/// The findings of diagnose on a server that answers as `step` does, except for the given answers.
+std::vector<Tried> answers_like(char step, const std::map<std::string, Answer>& others = {}) {
     std::vector<Tried> tried;
     for (const Behaviour& row : behaviours()) {
         const auto other = others.find(row.name);
@@ -109,16 +109,16 @@ TEST_CASE("behaviour drops silent clients: does not apply to a server that speak
 
 TEST_CASE("likeness: each step's column matches that step alone") {
     for (const char step : STEPS) {
-        const Likeness like = likeness(words_of(step));
+        const Likeness like = likeness(answers_like(step));
         CHECK(like.steps == std::string(1, step));
         CHECK(like.differences.empty());
-        CHECK(is_as_good(words_of(step), step));
+        CHECK(is_as_good(answers_like(step), step));
     }
 }
 
 TEST_CASE("verdict: names what a server has besides the nearest step, and what it lacks") {
     const auto verdict_on = [](const std::map<std::string, Answer>& others) {
-        const std::vector<Tried> tried = words_of('g', others);
+        const std::vector<Tried> tried = answers_like('g', others);
         return verdict(likeness(tried), tried, Kind::forks);
     };
     CHECK(verdict_on({}) == "behaves like step_g");
@@ -132,7 +132,7 @@ TEST_CASE("verdict: names what a server has besides the nearest step, and what i
 
 TEST_CASE("verdict: names the kind and the faults of a server that matches no step") {
     const auto verdict_on = [](const std::map<std::string, Answer>& others) {
-        const std::vector<Tried> tried = words_of('a', others);
+        const std::vector<Tried> tried = answers_like('a', others);
         return verdict(likeness(tried), tried, Kind::event_loop);
     };
     CHECK(verdict_on({{"concurrent", yes}}) ==
@@ -144,15 +144,15 @@ TEST_CASE("verdict: names the kind and the faults of a server that matches no st
 }
 
 TEST_CASE("likeness: a server with a fault of the second group matches no step") {
-    CHECK(likeness(words_of('g', {{"survives rude clients", no}})).steps == "");
+    CHECK(likeness(answers_like('g', {{"survives rude clients", no}})).steps == "");
 }
 
 TEST_CASE("likeness: an undecided behaviour counts as a difference, unless a sleep hides it") {
-    std::vector<Tried> tried = words_of('b', {{"closes", undecided}});
+    std::vector<Tried> tried = answers_like('b', {{"closes", undecided}});
     CHECK(likeness(tried).steps == "");
     for (Tried& row : tried) row.finding.is_hidden_by_sleep = row.finding == undecided;
     CHECK(likeness(tried).steps == "b");
-    CHECK(likeness(words_of('b', {{"sleeps before closing", undecided}})).steps == "");
+    CHECK(likeness(answers_like('b', {{"sleeps before closing", undecided}})).steps == "");
 }
 
 TEST_CASE("likeness: a subset of behaviours can match several steps") {
@@ -162,13 +162,13 @@ TEST_CASE("likeness: a subset of behaviours can match several steps") {
 }
 
 TEST_CASE("is_as_good: accepts a server better than the step, and a sleep only where the step sleeps") {
-    CHECK(is_as_good(words_of('g', {{"sheds load", yes}}), 'g'));
-    CHECK(is_as_good(words_of('g'), 'f'));
-    CHECK_FALSE(is_as_good(words_of('f'), 'g'));
-    CHECK_FALSE(is_as_good(words_of('g', {{"reaps one", not_applicable}}), 'g'));
-    CHECK(is_as_good(words_of('g', {{"sheds load", not_applicable}}), 'g'));
-    CHECK_FALSE(is_as_good(words_of('g', {{"slow request", no}}), 'g'));
-    CHECK_FALSE(is_as_good(words_of('g', {{"sleeps before closing", yes}}), 'g'));
+    CHECK(is_as_good(answers_like('g', {{"sheds load", yes}}), 'g'));
+    CHECK(is_as_good(answers_like('g'), 'f'));
+    CHECK_FALSE(is_as_good(answers_like('f'), 'g'));
+    CHECK_FALSE(is_as_good(answers_like('g', {{"reaps one", not_applicable}}), 'g'));
+    CHECK(is_as_good(answers_like('g', {{"sheds load", not_applicable}}), 'g'));
+    CHECK_FALSE(is_as_good(answers_like('g', {{"slow request", no}}), 'g'));
+    CHECK_FALSE(is_as_good(answers_like('g', {{"sleeps before closing", yes}}), 'g'));
 }
 
 TEST_CASE("mend_of: says what to change for every no, except for sleeps before closing") {

@@ -67,16 +67,12 @@ TEST_CASE("client3: keeps its connections open until all are made") {
 }
 
 TEST_CASE("client3: prints the reason once when all its clients fail") {
-    int nobody = 0;
-    {
-        net::Socket listener(AF_INET, SOCK_STREAM);
-        listener.bind(loopback(0));
-        nobody = listener.port();
-        const Ended client(client3({"--max-clients=20"}, nobody));  // bound, not listening: the port stays closed
-        CHECK(client.out == "0 of 20 connections made\n");
-        CHECK(client.err == "client3: connect: Connection refused\n");
-        CHECK(client.fate == "exited with 1");
-    }
+    net::Socket closed(AF_INET, SOCK_STREAM);
+    closed.bind(loopback(0));  // bound, not listening: the port refuses connections
+    const Ended client(client3({"--max-clients=20"}, closed.port()));
+    CHECK(client.out == "0 of 20 connections made\n");
+    CHECK(client.err == "client3: connect: Connection refused\n");
+    CHECK(client.fate == "exited with 1");
 }
 
 TEST_CASE("client3: makes as many connections as it can when descriptors run out") {

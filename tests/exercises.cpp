@@ -66,7 +66,7 @@ std::string report_of(const char* number, const Command& command = {}) {
     return report(one, command.empty() ? one.command() : command, rows_of(one));
 }
 
-/// What predictions() finds in a file with this text.
+/// The findings of predictions() in a file with this text.
 Findings found_in(const std::string& text) {
     write("mine.txt", text);
     return predictions({{}, "mine.txt"});

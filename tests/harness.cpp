@@ -217,20 +217,20 @@ TEST_CASE("process: its destructor ends children, orphans and daemons") {
 
 TEST_CASE("server: ends with its children and its keeper when SIGKILL ends the process that started it") {
     // A child of the tests starts the server, sends the pids through the pipe, and waits to be killed.
-    int told[2];
-    REQUIRE(pipe2(told, O_CLOEXEC) == 0);
+    int report[2];
+    REQUIRE(pipe2(report, O_CLOEXEC) == 0);
     const pid_t starter = fork_child([&] {
         Server server(built("step_c").with("SLEEP", "60"));
         Client client(server.port());
         client.ask();
         server.until([&] { return !server.children().empty() && client.has_answer(); });
         const pid_t pids[] = {server.pid(), server.children().at(0).pid, proc::process(server.pid())->ppid};
-        if (write(told[1], pids, sizeof pids) == sizeof pids) pause();
+        if (write(report[1], pids, sizeof pids) == sizeof pids) pause();
     });
-    close(told[1]);
+    close(report[1]);
     pid_t pids[3];
-    const ssize_t size = read(told[0], pids, sizeof pids);
-    close(told[0]);
+    const ssize_t size = read(report[0], pids, sizeof pids);
+    close(report[0]);
     REQUIRE(size == sizeof pids);
     for (const pid_t pid : pids) CHECK(exists(pid));
     kill(starter, SIGKILL);

@@ -33,7 +33,7 @@ void send_all(Server& server, const std::string& bytes) {
 }
 
 const Manner MANNERS[] = {
-    {"connects and leaves", [](Server& server) { Client(server.port()).close(); }},
+    {"connects and disconnects", [](Server& server) { Client(server.port()).close(); }},
     {"resets before the request", [](Server& server) { Client(server.port()).reset(); }},
     {"resets after the request",
      [](Server& server) {
@@ -41,7 +41,7 @@ const Manner MANNERS[] = {
          client.ask();
          client.reset();
      }},
-    {"leaves after the request, without the answer",
+    {"disconnects after the request, before the response",
      [](Server& server) {
          Client client(server.port());
          client.ask();

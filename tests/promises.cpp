@@ -1,4 +1,4 @@
-// What all steps have in common: settings, output, errors.
+// The promises that all steps share: settings, output, errors.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>

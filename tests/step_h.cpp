@@ -130,17 +130,16 @@ TEST_CASE("step_h: a worker has default signal handling, its own process group, 
     INFO(server.describe());
     const Reply reply = get(server);
     CAPTURE(reply.text);
-    const pid_t pid = told(reply.body, "pid");
+    const pid_t pid = number_after(reply.body, "pid");
     CHECK(pid != 0);
-    CHECK(told(reply.body, "group") == pid);
-    CHECK(told(reply.body, "parent") == server.pid());
+    CHECK(number_after(reply.body, "group") == pid);
+    CHECK(number_after(reply.body, "parent") == server.pid());
     CHECK(reply.body.find("SIGCHLD <Handlers.SIG_DFL: 0> SIGTERM <Handlers.SIG_DFL: 0>\n") != std::string::npos);
     CHECK(reply.body.find("stdin /dev/null\n") != std::string::npos);
     const auto signals_in = [&](const std::string& set) {
         const std::size_t at = reply.body.find(set + ":\t");
         REQUIRE(at != std::string::npos);
-        return std::strtoull(reply.body.c_str() + at + set.size() + 1, nullptr, 16) &
-               0x7fffffff;  // 32 and 33 are libc's
+        return std::strtoull(reply.body.c_str() + at + set.size() + 1, nullptr, 16) & 0x7fffffff;  // 32 and 33: libc's
     };
     CHECK(signals_in("SigBlk") == 0);
     // faulthandler or a sanitizer may handle the signals of faults.
@@ -152,7 +151,7 @@ TEST_CASE("step_h: a worker has default signal handling, its own process group, 
 TEST_CASE("step_h: a worker inherits no threads, no unwritten output and no exit functions of the import") {
     Server server(running("at_import:application"));
     INFO(server.describe());
-    const pid_t worker = told(get(server).body, "pid");
+    const pid_t worker = number_after(get(server).body, "pid");
     CHECK(get(server).body.find("threads 1 ") != std::string::npos);
     CHECK(count_in(server.out(), "imported\n") == 1);
     CHECK(server.err() == "");
@@ -172,7 +171,7 @@ TEST_CASE("step_h: imports the application once, before the fork, and sets sys.a
     for (int i = 0; i < 4; ++i) {
         const Reply reply = get(server, "/process");
         CAPTURE(reply.text);
-        CHECK(told(reply.body, "imported in") == server.pid());
+        CHECK(number_after(reply.body, "imported in") == server.pid());
         CHECK(reply.body.find("argv ['step_h'] executable /") != std::string::npos);
     }
 }

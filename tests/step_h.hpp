@@ -77,7 +77,7 @@ inline std::size_t idle_workers(const Server& server) {
 }
 
 /// The number after `name` in `text`, such as a pid that an application has printed; 0 when there is none.
-inline pid_t told(const std::string& text, const std::string& name) {
+inline pid_t number_after(const std::string& text, const std::string& name) {
     const std::size_t at = text.find(name + ' ');
     return at == std::string::npos ? 0 : std::atoi(text.c_str() + at + name.size());  // NOLINT(cert-err34-c)
 }

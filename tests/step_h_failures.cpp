@@ -15,7 +15,7 @@ using namespace step_h;
 TEST_CASE("step_h: an exception gives 500 and a traceback on stderr, and the worker goes on") {
     Server server(pages().with("MAX_CLIENTS", "1"));
     INFO(server.describe());
-    const pid_t worker = told(get(server, "/process").body, "pid");
+    const pid_t worker = number_after(get(server, "/process").body, "pid");
     const std::pair<const char*, const char*> cases[] = {{"/failing", "RuntimeError: on purpose\n"},
                                                          {"/exiting", "SystemExit: leaving\n"}};
     for (const auto& [target, error] : cases) {
@@ -26,7 +26,7 @@ TEST_CASE("step_h: an exception gives 500 and a traceback on stderr, and the wor
         CHECK(server.err().find("Traceback (most recent call last):\n") != std::string::npos);
         CHECK(server.err().ends_with(error));
     }
-    CHECK(told(get(server, "/process").body, "pid") == worker);
+    CHECK(number_after(get(server, "/process").body, "pid") == worker);
 }
 
 TEST_CASE("step_h: an exception after the first bytes resets the connection") {
@@ -56,7 +56,7 @@ TEST_CASE("step_h: a worker that crashes loses its own client alone, and is repl
         CHECK_EVENTUALLY(server, idle_workers(server) == 1);  // of two workers
         const Reply reply = get(server, "/crash?" + kind);
         CHECK(reply.status == (kind == "late_kill" ? 200 : 0));
-        const std::string worker = std::to_string(told(server.err(), "pid"));
+        const std::string worker = std::to_string(number_after(server.err(), "pid"));
         CHECK_EVENTUALLY(server, server.err().ends_with("step_h: worker " + worker + fate));
         CHECK_EVENTUALLY(server, idle_workers(server) >= 1);
         CHECK(get(server, "/hello").status == 200);

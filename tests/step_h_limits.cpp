@@ -185,7 +185,7 @@ TEST_CASE("step_h: serves the clients in the accept queue when SIGTERM stops it"
     CHECK_EVENTUALLY(server, server.queued() == 20);
     server.signal(SIGTERM);
     CHECK(eventually([&] { return !can_connect(server); }));
-    CHECK(server.queued() < server.backlog());  // the queue is not full: the server has stopped accepting
+    CHECK(server.queued() < server.backlog());  // new clients cannot connect although the queue has room
     for (int i = 0; i < 10; ++i) CHECK(server.stays([&] { return server.is_listening(); }));
     CHECK(begun.finish().status == 200);
     for (Client& client : waiting) {
@@ -214,7 +214,7 @@ TEST_CASE("step_h: a second signal or the end of GRACE ends the workers and thei
         CHECK(server.until_ended());
         CHECK(server.fate() == "exited with 0");
         for (const char* name : {"pid", "child"}) {
-            const pid_t pid = told(server.err(), name);
+            const pid_t pid = number_after(server.err(), name);
             CHECK(pid != 0);
             CHECK(eventually([&] { return !is_running(pid); }));
         }
@@ -223,7 +223,7 @@ TEST_CASE("step_h: a second signal or the end of GRACE ends the workers and thei
 
 TEST_CASE("step_h: a worker has its own process group, so that a terminal's Ctrl-C reaches the parent alone") {
     Server server(pages());
-    const pid_t worker = told(get(server, "/process").body, "pid");
+    const pid_t worker = number_after(get(server, "/process").body, "pid");
     CHECK(getpgid(worker) == worker);
 }
 

@@ -64,12 +64,12 @@ TEST_CASE("step_h: an application that hangs gives 504, or a reset when it has b
         CHECK(reply.status == (is_late ? 200 : 504));
         if (!is_late) CHECK(reply.body == "504 Gateway Timeout\n");
         CHECK(reply.was_reset == is_late);
-        const pid_t worker = told(server.err(), "pid");
+        const pid_t worker = number_after(server.err(), "pid");
         CHECK(worker != 0);
         CHECK_EVENTUALLY(server, !is_running(worker));
         CHECK(server.err().find("step_h: worker " + std::to_string(worker) +
                                 ": the application has not finished in APP_TIMEOUT\n") != std::string::npos);
-        if (std::string(hows[i]) == "child") CHECK_EVENTUALLY(server, !is_running(told(server.err(), "child")));
+        if (std::string(hows[i]) == "child") CHECK_EVENTUALLY(server, !is_running(number_after(server.err(), "child")));
         CHECK(get(server, "/hello").status == 200);
     }
 }
@@ -80,16 +80,16 @@ TEST_CASE("step_h: ends a complete response before the application's close() ret
     const Reply reply = get(server, "/hang?closing_whole");  // returns when the connection ends
     CHECK(reply.body == "page\n");
     CHECK_FALSE(reply.was_reset);
-    CHECK(is_running(told(server.err(), "pid")));
+    CHECK(is_running(number_after(server.err(), "pid")));
 }
 
 TEST_CASE("step_h: APP_TIMEOUT starts again with each request") {
     Server server(pages().with("APP_TIMEOUT", "0.5").with("MAX_CLIENTS", "1"));
     INFO(server.describe());
-    const pid_t worker = told(get(server, "/process").body, "pid");
+    const pid_t worker = number_after(get(server, "/process").body, "pid");
     const auto begin = std::chrono::steady_clock::now();
     while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(1200)) {
-        CHECK(told(get(server, "/process").body, "pid") == worker);
+        CHECK(number_after(get(server, "/process").body, "pid") == worker);
     }
     CHECK(get(server, "/hang?sleep").status == 504);
 }
@@ -97,9 +97,9 @@ TEST_CASE("step_h: APP_TIMEOUT starts again with each request") {
 TEST_CASE("step_h: a body that does not arrive within TIMEOUT or APP_TIMEOUT gives 408") {
     Server server(pages().with("TIMEOUT", "0.3").with("MAX_CLIENTS", "1"));
     INFO(server.describe());
-    const pid_t worker = told(get(server, "/process").body, "pid");
+    const pid_t worker = number_after(get(server, "/process").body, "pid");
     CHECK(ask(server, "POST /body_error HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n").status == 408);
-    CHECK(told(get(server, "/process").body, "pid") == worker);  // the client's fault: the worker stays
+    CHECK(number_after(get(server, "/process").body, "pid") == worker);  // the client's fault: the worker stays
     Server slow(pages().with("APP_TIMEOUT", "0.3"));
     INFO(slow.describe());
     CHECK(ask(slow, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n").status == 408);

@@ -21,7 +21,7 @@
 
 #include "support.hpp"
 
-/// What a terminal shows.
+/// The screen of a terminal.
 class Screen {
 public:
     Screen(int rows, int columns) : screen_(vterm_new(rows, columns)), rows_(rows), columns_(columns) {
@@ -43,7 +43,7 @@ public:
         return {static_cast<unsigned short>(rows_), static_cast<unsigned short>(columns_), 0, 0};
     }
 
-    /// What a row shows, without the blanks at its end.
+    /// The text of a row, without the blanks at its end.
     std::string row(int number) const {
         char line[2048];
         const VTermRect rect = {number, number + 1, 0, columns_};

@@ -442,19 +442,19 @@ TEST_CASE("is_started_as: is true for a command's first and second words, withou
 TEST_CASE("xray: says what is hidden when it may not inspect the server") {
     // This server hides its state, as another user's server would. When the tests run as root, xray runs without the
     // capability that would let it look.
-    int told[2];
-    REQUIRE(pipe2(told, O_CLOEXEC) == 0);
+    int report[2];
+    REQUIRE(pipe2(report, O_CLOEXEC) == 0);
     const pid_t secretive = fork_child([&] {
         prctl(PR_SET_DUMPABLE, 0);
         net::Socket listener(AF_INET, SOCK_STREAM);
         listener.bind(loopback(0));
         listener.listen(5);
         const int port = listener.port();
-        if (write(told[1], &port, sizeof port) == sizeof port) pause();
+        if (write(report[1], &port, sizeof port) == sizeof port) pause();
     });
     int port = 0;
-    CHECK(read(told[0], &port, sizeof port) == sizeof port);
-    for (const int fd : told) close(fd);
+    CHECK(read(report[0], &port, sizeof port) == sizeof port);
+    for (const int fd : report) close(fd);
     const auto without_rights = [](std::vector<std::string> arguments) {
         Program program = xray_with(std::move(arguments));
         const std::vector<std::string> drop = {"setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"};
