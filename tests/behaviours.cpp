@@ -143,7 +143,7 @@ TEST_CASE("verdict: names the kind and the faults of a server that matches no st
           "step_g does: drops silent clients, stops gracefully");
 }
 
-TEST_CASE("likeness: a server with a fault of the second group matches no step") {
+TEST_CASE("likeness: a server that fails a row from users' reports matches no step") {
     CHECK(likeness(answers_like('g', {{"survives rude clients", no}})).steps == "");
 }
 

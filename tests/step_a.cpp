@@ -14,7 +14,7 @@ static const Program step_a = built("step_a");
 
 TEST_CASE("step_a: has the behaviours of its column in the table") { check_column(step_a); }
 
-TEST_CASE("step_a: a backlog of 5 admits 6") {
+TEST_CASE("step_a: lets six clients connect when the backlog is 5") {
     Server server(step_a);
     INFO(server.describe());
     server.signal(SIGSTOP);
