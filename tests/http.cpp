@@ -1,5 +1,5 @@
-// The parser of requests by itself: step_h_wsgi/http.hpp. Every request is fed at once and byte by byte: how it comes
-// makes no difference.
+// The parsers of step_h_wsgi/http.hpp, without a server. Every request is fed whole and byte by byte, and both must
+// give the same result.
 #include "../step_h_wsgi/http.hpp"
 
 #include <cctype>
@@ -17,7 +17,7 @@ namespace {
 constexpr int COMPLETE = 0;
 constexpr int INCOMPLETE = -1;
 
-/// COMPLETE, INCOMPLETE or the status of the error; and the request, as far as it has come.
+/// Feeds `bytes`, `at_once` at a time. Returns COMPLETE, INCOMPLETE or the status of the error.
 int outcome_of(http::RequestParser& parser, std::string_view bytes, std::size_t at_once) {
     try {
         for (std::size_t begin = 0; begin < bytes.size() && !parser.is_complete(); begin += at_once) {
@@ -45,14 +45,14 @@ http::Request parsed(std::string_view bytes) {
     return parser.request();
 }
 
-/// A request with this line, or with this line in its header.
+/// A request with this request line, this target, or this line in its header.
 std::string with_line(const std::string& request_line) { return request_line + "\r\nHost: h\r\n\r\n"; }
 std::string with_target(const std::string& target) { return with_line("GET " + target + " HTTP/1.1"); }
 std::string with_field(const std::string& line) { return "GET / HTTP/1.1\r\nHost: h\r\n" + line + "\r\n\r\n"; }
 
 std::string lower_of(const std::string& text) { return http::lower(text); }
 
-/// What became of a body.
+/// The result of parsing a body.
 struct Body {
     int outcome;
     std::string text;
@@ -81,7 +81,7 @@ Body body_of(const std::string& field, std::string_view bytes, std::size_t at_on
 
 }  // namespace
 
-TEST_CASE("http: a request is taken apart") {
+TEST_CASE("request parser: splits a request into its parts") {
     const http::Request request = parsed("POST /a/b?c=d HTTP/1.1\r\nHost: example.org:80\r\nContent-Length: 5\r\n\r\n");
     CHECK(request.method == "POST");
     CHECK(request.version == "HTTP/1.1");
@@ -94,7 +94,7 @@ TEST_CASE("http: a request is taken apart") {
     CHECK(request.field("cookie").empty());
 }
 
-TEST_CASE("http: what follows the head is not taken") {
+TEST_CASE("request parser: does not take what follows the head") {
     http::RequestParser parser;
     const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n";
     CHECK(parser.feed(head + "body and more") == head.size());
@@ -102,13 +102,13 @@ TEST_CASE("http: what follows the head is not taken") {
     CHECK(parser.feed("more") == 0);
 }
 
-TEST_CASE("http: a head that has not ended is incomplete, wherever it stops") {
+TEST_CASE("request parser: an unfinished head is incomplete wherever it stops") {
     const std::string head = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     for (std::size_t size = 0; size < head.size(); ++size) CHECK(outcome_of(head.substr(0, size)) == INCOMPLETE);
     CHECK(outcome_of(head) == COMPLETE);
 }
 
-TEST_CASE("http: request lines") {
+TEST_CASE("request parser: a malformed request line gives 400, an unknown version 505, CONNECT 501") {
     for (const char* good : {"GET / HTTP/1.1", "HEAD / HTTP/1.0", "BREW /pot HTTP/1.1", "M-SEARCH / HTTP/1.9",
                              "get / HTTP/1.1", "!#$%&'*+-.^_`|~09 / HTTP/1.1"}) {
         CAPTURE(good);
@@ -147,12 +147,12 @@ TEST_CASE("http: request lines") {
     CHECK(outcome_of(with_line("CONNECT example.org:443 HTTP/1.1")) == 501);
 }
 
-TEST_CASE("http: one empty line may come before the request line, and no more") {
+TEST_CASE("request parser: accepts one empty line before the request line, and no more") {
     CHECK(outcome_of("\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n") == COMPLETE);
     CHECK(outcome_of("\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n") == 400);
 }
 
-TEST_CASE("http: lines end with CR LF, and with nothing less") {
+TEST_CASE("request parser: a line that does not end with CR LF gives 400") {
     CHECK(outcome_of("GET / HTTP/1.1\nHost: h\r\n\r\n") == 400);
     CHECK(outcome_of("GET / HTTP/1.1\r\nHost: h\n\r\n") == 400);
     CHECK(outcome_of("GET / HTTP/1.1\r\nHost: h\r\n\n") == 400);
@@ -162,7 +162,7 @@ TEST_CASE("http: lines end with CR LF, and with nothing less") {
     CHECK(outcome_of(with_field("A: b\rC: d")) == 400);
 }
 
-TEST_CASE("http: control characters, NUL above all, have no place in a head") {
+TEST_CASE("request parser: a control character in the head gives 400") {
     for (int byte = 0; byte < 256; ++byte) {
         if (byte == '\n' || byte == '\r') continue;
         CAPTURE(byte);
@@ -174,10 +174,10 @@ TEST_CASE("http: control characters, NUL above all, have no place in a head") {
         const bool is_token = byte < 127 && (std::isalnum(byte) || std::strchr("!#$%&'*+-.^_`|~", byte));
         if (byte != ':') CHECK(outcome_of(with_field("A" + text + "B: c")) == (is_token && byte ? COMPLETE : 400));
     }
-    CHECK(outcome_of(std::string(1, '\0')) == 400);  // at once, without waiting for the line's end
+    CHECK(outcome_of(std::string(1, '\0')) == 400);  // rejected before the line ends
 }
 
-TEST_CASE("http: header lines") {
+TEST_CASE("request parser: trims header values, and a malformed header gives 400") {
     CHECK(parsed(with_field("A: b")).field("a") == "b");
     CHECK(parsed(with_field("A:b")).field("a") == "b");
     CHECK(parsed(with_field("A: \t b c \t ")).field("a") == "b c");
@@ -192,12 +192,12 @@ TEST_CASE("http: header lines") {
     CHECK(outcome_of("GET / HTTP/1.1\r\n Host: h\r\n\r\n") == 400);
 }
 
-TEST_CASE("http: repeated headers are joined") {
+TEST_CASE("request parser: joins repeated headers") {
     CHECK(parsed(with_field("A: b\r\na: c\r\nA: ")).field("a") == "b, c, ");
     CHECK(parsed(with_field("Cookie: a=b\r\nCookie: c=d")).field("cookie") == "a=b; c=d");
 }
 
-TEST_CASE("http: targets") {
+TEST_CASE("request parser: decodes the path but not the query, and a malformed target gives 400") {
     const auto path_of = [](const std::string& target) { return parsed(with_target(target)).path; };
     const auto query_of = [](const std::string& target) { return parsed(with_target(target)).query; };
     CHECK(path_of("/") == "/");
@@ -216,7 +216,7 @@ TEST_CASE("http: targets") {
     CHECK(parsed(with_line("OPTIONS * HTTP/1.1")).path == "");
 }
 
-TEST_CASE("http: targets in absolute form say which host is meant") {
+TEST_CASE("request parser: an absolute target names the host") {
     const http::Request request = parsed(with_target("http://Example.org:8080/a?b"));
     CHECK(request.path == "/a");
     CHECK(request.query == "b");
@@ -232,7 +232,7 @@ TEST_CASE("http: targets in absolute form say which host is meant") {
     }
 }
 
-TEST_CASE("http: Host: once, and a host; HTTP/1.0 may do without") {
+TEST_CASE("request parser: a missing, repeated or malformed Host gives 400, but HTTP/1.0 needs none") {
     const auto with_host = [](const std::string& host) { return "GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n"; };
     CHECK(parsed(with_host("a.example:8888")).host == "a.example");
     CHECK(parsed(with_host("[::1]:8888")).host == "[::1]");
@@ -252,7 +252,7 @@ TEST_CASE("http: Host: once, and a host; HTTP/1.0 may do without") {
     CHECK(parsed("GET / HTTP/1.0\r\n\r\n").host == "");
 }
 
-TEST_CASE("http: where the body ends, in one way only") {
+TEST_CASE("request parser: rejects a body length that is malformed, contradictory, too large or unsupported") {
     const auto with_length = [](const std::string& length) { return with_field("Content-Length: " + length); };
     CHECK_FALSE(parsed(with_field("A: b")).content_length);
     CHECK(parsed(with_length("0")).content_length == 0);
@@ -284,7 +284,7 @@ TEST_CASE("http: where the body ends, in one way only") {
     CHECK(outcome_of("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n") == 400);
 }
 
-TEST_CASE("http: a field that is no list must not come twice") {
+TEST_CASE("request parser: a repeated header that is not a list gives 400") {
     for (const std::string name : {"Content-Type", "Authorization", "Host", "Range", "User-Agent", "Referer"}) {
         CAPTURE(name);
         const std::string line = name + ": a";
@@ -293,21 +293,21 @@ TEST_CASE("http: a field that is no list must not come twice") {
     CHECK(parsed(with_field("Accept: a\r\nAccept: b")).field("accept") == "a, b");
 }
 
-TEST_CASE("http: max_body is the caller's") {
+TEST_CASE("request parser: the caller sets the largest body") {
     http::RequestParser small(3);
     CHECK(outcome_of(small, with_field("Content-Length: 4"), 1000) == 413);
     http::RequestParser large(std::uint64_t{1} << 40);
     CHECK(outcome_of(large, with_field("Content-Length: 1099511627776"), 1000) == COMPLETE);
 }
 
-TEST_CASE("http: a body ends with its Content-Length") {
+TEST_CASE("body parser: ends a body at its Content-Length") {
     CHECK(body_of("Content-Length: 3", "abcdef", 1000) == Body{COMPLETE, "abc", 3});
     CHECK(body_of("Content-Length: 3", "ab", 1000) == Body{INCOMPLETE, "ab", 2});
     CHECK(body_of("Content-Length: 0", "abc", 1000) == Body{COMPLETE, "", 0});
     CHECK(body_of("A: b", "abc", 1000) == Body{COMPLETE, "", 0});
 }
 
-TEST_CASE("http: a chunked body is decoded, in pieces of any size") {
+TEST_CASE("body parser: decodes a chunked body in pieces of any size") {
     const std::string chunks = "3\r\nabc\r\n00a;x=\"y z\"\r\n0123456789\r\n0\r\nTrailer: t\r\nB: c\r\n\r\n";
     for (std::size_t at_once = 1; at_once <= chunks.size() + 5; ++at_once) {
         CHECK(body_of("Transfer-Encoding: chunked", chunks + "more", at_once) ==
@@ -318,7 +318,7 @@ TEST_CASE("http: a chunked body is decoded, in pieces of any size") {
     }
 }
 
-TEST_CASE("http: a chunked body that two servers might read in two ways is refused") {
+TEST_CASE("body parser: rejects a chunked body that two servers might read differently") {
     const auto outcome = [](const std::string& chunks) {
         const int whole = body_of("Transfer-Encoding: chunked", chunks, 10'000).outcome;
         CHECK(body_of("Transfer-Encoding: chunked", chunks, 1).outcome == whole);
@@ -340,10 +340,10 @@ TEST_CASE("http: a chunked body that two servers might read in two ways is refus
     head.feed(with_field("Transfer-Encoding: chunked"));
     http::BodyParser body(head.request(), 5);
     CHECK(body.next("3\r\nabc").data == "abc");
-    CHECK_THROWS_AS(body.next("\r\n3\r\n"), http::Error);  // six bytes in all
+    CHECK_THROWS_AS(body.next("\r\n3\r\n"), http::Error);  // six bytes in all, and the limit is five
 }
 
-TEST_CASE("http: a response's head is made of what an application says") {
+TEST_CASE("response: writes its head from the application's status and fields") {
     http::Response response("404 Not Here");
     response.add("X-A", "b");
     response.add("Content-Length", "3");
@@ -358,7 +358,7 @@ TEST_CASE("http: a response's head is made of what an application says") {
     CHECK(dated.head() == "HTTP/1.1 204 No Content\r\ndAte: x\r\nConnection: close\r\n\r\n");
 }
 
-TEST_CASE("http: what would break a response's frame is refused") {
+TEST_CASE("response: rejects a status or field that would break its framing") {
     for (const char* status :
          {"", "200", "200 ", "2000 OK", "20 OK", "abc OK", "100 Continue", "600 X", "200-OK", "200 O\nK"}) {
         CAPTURE(status);
@@ -381,17 +381,17 @@ TEST_CASE("http: what would break a response's frame is refused") {
     }
 }
 
-TEST_CASE("http: Expect") {
+TEST_CASE("request parser: HTTP/1.0 cannot expect 100-continue, and an unknown expectation gives 417") {
     CHECK(parsed(with_field("Expect: 100-Continue")).expects_continue);
     CHECK_FALSE(parsed("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").expects_continue);
     CHECK(outcome_of(with_field("Expect: a miracle")) == 417);
 }
 
-TEST_CASE("http: what is too large, by a byte or a line") {
+TEST_CASE("request parser: one byte or one line over a limit gives 414 or 431") {
     const auto line_of = [](std::size_t size) { return "GET /" + std::string(size - 14, 'x') + " HTTP/1.1"; };
     CHECK(outcome_of(with_line(line_of(http::MAX_REQUEST_LINE))) == COMPLETE);
     CHECK(outcome_of(with_line(line_of(http::MAX_REQUEST_LINE + 1))) == 414);
-    CHECK(outcome_of(std::string(http::MAX_REQUEST_LINE + 1, 'x')) == 414);  // which has no end
+    CHECK(outcome_of(std::string(http::MAX_REQUEST_LINE + 1, 'x')) == 414);  // also when the line never ends
 
     const std::size_t left = http::MAX_FIELDS_SIZE - std::string("Host: hA: ").size();
     CHECK(outcome_of(with_field("A: " + std::string(left, 'x'))) == COMPLETE);
@@ -404,7 +404,7 @@ TEST_CASE("http: what is too large, by a byte or a line") {
     CHECK(outcome_of(with_field(lines + "\r\nA: b")) == 431);
 }
 
-TEST_CASE("http: the request line is kept for the log, good or bad") {
+TEST_CASE("request parser: keeps the request line for the log, also when it is malformed") {
     http::RequestParser parser;
     CHECK_THROWS_AS(parser.feed("GET / HTTP/9.9\r\nHost: h\r\n\r\n"), http::Error);
     CHECK(parser.request_line() == "GET / HTTP/9.9");
@@ -413,7 +413,7 @@ TEST_CASE("http: the request line is kept for the log, good or bad") {
     CHECK(other.request_line() == std::string("GE\0", 3));
 }
 
-TEST_CASE("http: a page of the server's own") {
+TEST_CASE("page: says its status in plain text, and has no body for HEAD") {
     const http::Page page(504);
     CHECK(page.text.starts_with("HTTP/1.1 504 Gateway Timeout\r\nContent-Type: text/plain\r\nDate: "));
     CHECK(page.text.ends_with(" GMT\r\nContent-Length: 20\r\nConnection: close\r\n\r\n504 Gateway Timeout\n"));
@@ -423,7 +423,7 @@ TEST_CASE("http: a page of the server's own") {
     CHECK(head.body_size == 0);
 }
 
-TEST_CASE("http: the date is of a fixed form") {
+TEST_CASE("date: has the fixed form of an HTTP date") {
     const std::string date = http::date();  // "Sun, 06 Nov 1994 08:49:37 GMT"
     CHECK(date.size() == 29);
     CHECK(date.ends_with(" GMT"));

@@ -1,4 +1,4 @@
-// step_h: its column of the table of behaviours, its settings, its log, and the process that serves a client.
+// step_h: its column of the table of behaviours, its settings, its log, and the state of a worker process.
 #include "step_h.hpp"
 
 #include <sys/types.h>
@@ -16,14 +16,14 @@
 
 using namespace step_h;
 
-TEST_CASE("step_h: its column of the table of behaviours") {
+TEST_CASE("step_h: has the behaviours of its column in the table") {
     for (const Behaviour& row : behaviours()) {
         CAPTURE(row.name);
         CHECK(find(row, hello()) == row.expected[STEPS.find('h')]);
     }
 }
 
-TEST_CASE("step_h: no application, or a bad setting: one line, exit 2") {
+TEST_CASE("step_h: a missing application or a bad setting gives one line and exit status 2") {
     for (const char* application : {"", "module", ":callable", "module:"}) {
         const Ended server(running(application).with("PORT", "0"));
         CHECK(server.err == "step_h: usage: step_h MODULE:CALLABLE\n");
@@ -50,7 +50,7 @@ TEST_CASE("step_h: no application, or a bad setting: one line, exit 2") {
     CHECK(nowhere.fate == "exited with 2");
 }
 
-TEST_CASE("step_h: an error of its own: one line, exit 1") {
+TEST_CASE("step_h: a failed bind or write gives one line and exit status 1") {
     Server first(hello());
     const Ended second(hello().with("PORT", std::to_string(first.port())));
     CHECK(second.err == "step_h: bind: Address already in use\n");
@@ -62,8 +62,8 @@ TEST_CASE("step_h: an error of its own: one line, exit 1") {
     CHECK(third.fate == "exited with 1");
 }
 
-TEST_CASE("step_h: an application that cannot be imported: its traceback, exit 1, nothing bound") {
-    Server first(hello());  // whose port the next one cannot bind, and does not try to
+TEST_CASE("step_h: exits with 1 before it binds when the application cannot be imported") {
+    Server first(hello());  // uses the port: bind would fail before the import does
     const std::pair<const char*, const char*> cases[] = {
         {"nowhere:application", "ModuleNotFoundError: No module named 'nowhere'\n"},
         {"broken:application", "LookupError: on purpose\n"},
@@ -82,14 +82,14 @@ TEST_CASE("step_h: an application that cannot be imported: its traceback, exit 1
     }
 }
 
-TEST_CASE("step_h: Ctrl-C ends an import, and says where that was") {
+TEST_CASE("step_h: Ctrl-C ends the import, and the traceback shows where") {
     const Ended server(running("interrupted:application").with("PORT", "0"));
     CHECK(server.err.find("interrupted.py\", line 6, in <module>\n") != std::string::npos);
     CHECK(server.err.ends_with("KeyboardInterrupt\nstep_h: cannot import interrupted:application\n"));
     CHECK(server.fate == "exited with 1");
 }
 
-TEST_CASE("step_h: the first line names the true port, once it listens") {
+TEST_CASE("step_h: the first line names the port that the server listens on") {
     Server server(hello());
     CHECK_EVENTUALLY(server, server.out() == "Serving HTTP on port " + std::to_string(server.port()) + " ...\n");
 }
@@ -111,7 +111,7 @@ TEST_CASE("step_h: prints a line for each request, in the combined log format") 
     CHECK(log.substr(log.find('\n') + 1).ends_with("] \"junk\" 400 16 \"-\" \"-\"\n"));
 }
 
-TEST_CASE("step_h: a client cannot write lines of its own into the log, or one too long to be whole") {
+TEST_CASE("step_h: a client can neither add lines to the log nor make one longer than 4096 bytes") {
     Server server(hello());
     INFO(server.describe());
     get(server, "/" + std::string(8000, '"'),
@@ -125,15 +125,15 @@ TEST_CASE("step_h: a client cannot write lines of its own into the log, or one t
     CHECK(log.find("GET /\\x1b") != std::string::npos);
 }
 
-TEST_CASE("step_h: a worker has the signals at their defaults, a group of its own, and /dev/null for stdin") {
+TEST_CASE("step_h: a worker has default signal handling, its own process group, and /dev/null as stdin") {
     Server server(running("at_import:application"));
     INFO(server.describe());
     const Reply reply = get(server);
     CAPTURE(reply.text);
-    const pid_t pid = told(reply.body, "pid");
+    const pid_t pid = number_after(reply.body, "pid");
     CHECK(pid != 0);
-    CHECK(told(reply.body, "group") == pid);
-    CHECK(told(reply.body, "parent") == server.pid());
+    CHECK(number_after(reply.body, "group") == pid);
+    CHECK(number_after(reply.body, "parent") == server.pid());
     CHECK(reply.body.find("SIGCHLD <Handlers.SIG_DFL: 0> SIGTERM <Handlers.SIG_DFL: 0>\n") != std::string::npos);
     CHECK(reply.body.find("stdin /dev/null\n") != std::string::npos);
     const auto signals_in = [&](const std::string& set) {
@@ -142,17 +142,16 @@ TEST_CASE("step_h: a worker has the signals at their defaults, a group of its ow
         return std::strtoull(reply.body.c_str() + at + set.size() + 1, nullptr, 16) & 0x7fffffff;  // 32 and 33: libc's
     };
     CHECK(signals_in("SigBlk") == 0);
-    // Those of faults are left alone: faulthandler, or a sanitizer, handles them.
+    // faulthandler or a sanitizer may handle the signals of faults.
     const unsigned long long faults = 1U << 3 | 1U << 5 | 1U << 6 | 1U << 7 | 1U << 10;  // ILL, ABRT, BUS, FPE, SEGV
     CHECK((signals_in("SigCgt") & ~faults) == 0);
-    CHECK(signals_in("SigIgn") == (1U << 12 | 1U << 24));  // SIGPIPE and SIGXFSZ, as in every Python
+    CHECK(signals_in("SigIgn") == (1U << 12 | 1U << 24));  // SIGPIPE and SIGXFSZ, which Python ignores
 }
 
-TEST_CASE(
-    "step_h: the import's threads are gone in a worker, its output is there once, its exit functions are the parent's") {
+TEST_CASE("step_h: a worker inherits no threads, no unwritten output and no exit functions of the import") {
     Server server(running("at_import:application"));
     INFO(server.describe());
-    const pid_t worker = told(get(server).body, "pid");
+    const pid_t worker = number_after(get(server).body, "pid");
     CHECK(get(server).body.find("threads 1 ") != std::string::npos);
     CHECK(count_in(server.out(), "imported\n") == 1);
     CHECK(server.err() == "");
@@ -166,18 +165,18 @@ TEST_CASE(
           std::string::npos);
 }
 
-TEST_CASE("step_h: the application is imported once, before the fork, and told a Python that runs") {
+TEST_CASE("step_h: imports the application once, before the fork, and sets sys.argv and sys.executable") {
     Server server(pages());
     INFO(server.describe());
     for (int i = 0; i < 4; ++i) {
         const Reply reply = get(server, "/process");
         CAPTURE(reply.text);
-        CHECK(told(reply.body, "imported in") == server.pid());
+        CHECK(number_after(reply.body, "imported in") == server.pid());
         CHECK(reply.body.find("argv ['step_h'] executable /") != std::string::npos);
     }
 }
 
-TEST_CASE("step_h: started without stdin, stdout or stderr: no socket takes their place") {
+TEST_CASE("step_h: gives the application /dev/null as stdin when it starts with stdin and stderr closed") {
     Program closed = pages();
     closed.command.insert(closed.command.begin(), {"sh", "-c", "exec \"$0\" \"$@\" <&- 2>&-"});
     Server server(closed);
@@ -185,7 +184,7 @@ TEST_CASE("step_h: started without stdin, stdout or stderr: no socket takes thei
     CHECK(get(server, "/process").body.find("stdin /dev/null\n") != std::string::npos);
 }
 
-TEST_CASE("step_h: what the application prints is there at once") {
+TEST_CASE("step_h: the application's output appears at once") {
     Server server(pages());
     INFO(server.describe());
     CHECK(get(server, "/prints").body == "printed\n");
@@ -193,7 +192,7 @@ TEST_CASE("step_h: what the application prints is there at once") {
     CHECK(server.err() == "said\n");
 }
 
-TEST_CASE("step_h: a program that the application executes has no socket of the server's") {
+TEST_CASE("step_h: a program that the application executes inherits no socket") {
     Server server(pages());
     INFO(server.describe());
     const Reply reply = get(server, "/executes");
@@ -202,7 +201,7 @@ TEST_CASE("step_h: a program that the application executes has no socket of the 
     CHECK(reply.body.find("socket") == std::string::npos);
 }
 
-TEST_CASE("step_h: curl's requests are answered") {
+TEST_CASE("step_h: answers curl's requests") {
     Server server(pages());
     INFO(server.describe());
     const std::string url = "http://localhost:" + std::to_string(server.port());

@@ -1,4 +1,4 @@
-// Starts step_h with an application, asks it, and takes its answers apart.
+// Starts step_h with an application, sends it requests, and splits its responses.
 #pragma once
 
 #include <sys/types.h>
@@ -14,13 +14,13 @@
 
 namespace step_h {
 
-/// The Python that the Makefile has found: the one that step_h has inside.
+/// The Python that the Makefile has found, which is the one that step_h embeds.
 inline std::string python() {
     const char* const named = std::getenv("PYTHON");
     return named ? named : "python3";
 }
 
-/// With an application: "module:callable", of tests/wsgi for one.
+/// step_h with an application "module:callable", such as one of tests/wsgi.
 inline Program running(const std::string& application) {
     Program server = built("step_h");
     server.command.push_back(application);
@@ -29,7 +29,7 @@ inline Program running(const std::string& application) {
 
 inline Program hello() { return running("step_h_wsgi.hello:application"); }
 
-/// With tests/wsgi/pages.py, which has a page for each thing that a server has to get right.
+/// step_h with tests/wsgi/pages.py, which has a page for each requirement on a server.
 inline Program pages() { return running("pages:application"); }
 
 struct Reply {
@@ -61,7 +61,7 @@ inline Reply post(const Server& server, const std::string& target, const std::st
                            std::to_string(body.size()) + "\r\n" + more_lines + "\r\n" + body);
 }
 
-/// Whether the process is there, and no zombie.
+/// Whether the process exists and is no zombie.
 inline bool is_running(pid_t pid) {
     const std::optional<proc::Process> process = proc::process(pid);
     return process && !process->is_zombie();
@@ -76,8 +76,8 @@ inline std::size_t idle_workers(const Server& server) {
     return static_cast<std::size_t>(std::count_if(workers.begin(), workers.end(), is_idle));
 }
 
-/// The pid that an application has printed: the number behind `name` in what the server has put out.
-inline pid_t told(const std::string& text, const std::string& name) {
+/// The number after `name` in `text`, such as a pid that an application has printed; 0 when there is none.
+inline pid_t number_after(const std::string& text, const std::string& name) {
     const std::size_t at = text.find(name + ' ');
     return at == std::string::npos ? 0 : std::atoi(text.c_str() + at + name.size());  // NOLINT(cert-err34-c)
 }

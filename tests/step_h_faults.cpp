@@ -1,5 +1,5 @@
-// step_h when system calls fail: one call after the other, in the parent and in its workers. A library that is loaded
-// before the C library (LD_PRELOAD) makes them fail; unlike a tracer it is available wherever the tests run.
+// step_h when system calls fail, each in turn, in the parent and in its workers. A library that is loaded before the C
+// library (LD_PRELOAD) makes them fail; unlike a tracer, it is available wherever the tests run.
 #include <signal.h>
 
 #include <cerrno>
@@ -16,7 +16,7 @@ using namespace step_h;
 
 namespace {
 
-/// With the first `times` calls of `call` failing: in the parent, or in the first worker (tests/preload/faults.cpp).
+/// `server`, whose first `times` calls of `call` fail with `error` at `place` (tests/preload/faults.cpp).
 Program with_fault(const Program& server, const std::string& place, const std::string& call, int error, int times) {
     return server.with("LD_PRELOAD", folder("BUILD", "build/") + "tests/preload/faults.so")
         .with("ASAN_OPTIONS", "detect_leaks=0:verify_asan_link_order=0")
@@ -30,7 +30,7 @@ struct Case {
 
 }  // namespace
 
-TEST_CASE("step_h: every system call of the parent's loop may fail") {
+TEST_CASE("step_h: goes on when a system call of the parent's loop fails") {
     const Case cases[] = {{"fork", {EAGAIN, ENOMEM}},
                           {"poll", {EINTR, ENOMEM}},
                           {"read", {EAGAIN, EINTR}},
@@ -56,7 +56,7 @@ TEST_CASE("step_h: every system call of the parent's loop may fail") {
     }
 }
 
-TEST_CASE("step_h: every system call of a worker may fail: two fail, and two clients at most are not served") {
+TEST_CASE("step_h: fails at most two clients when two system calls of a worker fail") {
     const Case cases[] = {{"setpgid", {EPERM}},
                           {"prctl", {EINVAL}},
                           {"open", {EMFILE}},
@@ -93,7 +93,7 @@ TEST_CASE("step_h: every system call of a worker may fail: two fail, and two cli
     }
 }
 
-TEST_CASE("step_h: every system call by which it stops may fail") {
+TEST_CASE("step_h: exits with 0 when a system call fails while it stops") {
     for (const std::string call : {"setsockopt", "shutdown", "poll", "kill", "close", "waitpid", "read"}) {
         CAPTURE(call);
         Server server(with_fault(pages().with("GRACE", "0.3"), "stop", call, EINTR, 1));

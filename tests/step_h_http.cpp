@@ -1,4 +1,4 @@
-// step_h and its client: bad requests, bodies in all their forms, the end of a connection.
+// step_h and its clients: bad requests, request bodies of all forms, the end of a connection.
 #include <iterator>
 #include <string>
 
@@ -9,7 +9,7 @@
 
 using namespace step_h;
 
-TEST_CASE("step_h: what is malformed, too large or unknown gets its status, a clean end, and no application") {
+TEST_CASE("step_h: a bad request gets its status and a clean end, and does not reach the application") {
     Server server(running("pages:failing"));
     INFO(server.describe());
     const auto with_field = [](const std::string& line) { return "GET / HTTP/1.1\r\nHost: h\r\n" + line + "\r\n\r\n"; };
@@ -63,7 +63,7 @@ TEST_CASE("step_h: a client that disconnects without a request is not logged") {
     CHECK(server.err() == "");
 }
 
-TEST_CASE("step_h: HEAD gets the head, with GET's Content-Length, and no body") {
+TEST_CASE("step_h: HEAD gets the Content-Length of GET, and no body") {
     Server server(pages());
     INFO(server.describe());
     const Reply reply = ask(server, "HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -81,7 +81,7 @@ TEST_CASE("step_h: HEAD gets the head, with GET's Content-Length, and no body") 
     }
 }
 
-TEST_CASE("step_h: 204 and 304 have no body") {
+TEST_CASE("step_h: sends no body with 204 and 304") {
     Server server(pages());
     INFO(server.describe());
     for (const char* status : {"204+No+Content", "304+Not+Modified"}) {
@@ -103,7 +103,7 @@ TEST_CASE("step_h: serves HTTP/1.0, any method, and an absolute target") {
     CHECK(absolute.body.find("HTTP_HOST='there:1'\nPATH_INFO='/environ'\n") != std::string::npos);
 }
 
-TEST_CASE("step_h: a body comes whole, whatever its pieces, and ends where Content-Length says") {
+TEST_CASE("step_h: passes a body on whole, however it is split, and ends it at its Content-Length") {
     Server server(pages());
     INFO(server.describe());
     CHECK(post(server, "/echo", "abc").body == "abc");
@@ -124,7 +124,7 @@ TEST_CASE("step_h: a body comes whole, whatever its pieces, and ends where Conte
     CHECK(Reply(client).body == "abcdef");
 }
 
-TEST_CASE("step_h: a chunked body is decoded, and has no CONTENT_LENGTH") {
+TEST_CASE("step_h: decodes a chunked body, and sets no CONTENT_LENGTH for it") {
     Server server(pages());
     INFO(server.describe());
     const auto chunked = [&](const std::string& target, const std::string& body) {
@@ -141,11 +141,11 @@ TEST_CASE("step_h: a chunked body is decoded, and has no CONTENT_LENGTH") {
         client.half_close();
         CHECK(Reply(client).status == 400);
     }
-    CHECK(chunked("/echo", "6400001\r\n").status == 413);  // 100 MiB and a byte
+    CHECK(chunked("/echo", "6400001\r\n").status == 413);  // one byte over 100 MiB
     CHECK(server.err() == "");
 }
 
-TEST_CASE("step_h: MAX_BODY is the largest body, in MiB") {
+TEST_CASE("step_h: MAX_BODY sets the largest body, in MiB") {
     Server small(pages().with("MAX_BODY", "1"));
     const std::string head = "POST /body_size HTTP/1.1\r\nHost: h\r\n";
     CHECK(post(small, "/body_size", std::string(1 << 20, 'x')).body == "1048576 1048576\n");
@@ -158,7 +158,7 @@ TEST_CASE("step_h: MAX_BODY is the largest body, in MiB") {
     CHECK(ask(large, head + "Content-Length: 209715201\r\n\r\n").status == 413);
 }
 
-TEST_CASE("step_h: the application reads what has come of the body before the rest is sent") {
+TEST_CASE("step_h: the application can read the first part of a body before the rest arrives") {
     Server server(pages());
     INFO(server.describe());
     Client client(server.port());
@@ -168,7 +168,7 @@ TEST_CASE("step_h: the application reads what has come of the body before the re
     CHECK(Reply(client).body == "cdef");
 }
 
-TEST_CASE("step_h: other threads of the application run while it waits for its client") {
+TEST_CASE("step_h: the application's other threads run while it waits for its client") {
     Server server(pages());
     INFO(server.describe());
     Client client(server.port());
@@ -178,7 +178,7 @@ TEST_CASE("step_h: other threads of the application run while it waits for its c
     CHECK(Reply(client).body == "abc");
 }
 
-TEST_CASE("step_h: a body that breaks off: an exception for the application, 400 for the client") {
+TEST_CASE("step_h: an incomplete body raises an exception in the application, and the client gets 400") {
     Server server(pages());
     INFO(server.describe());
     for (const char* framing : {"Content-Length: 6\r\n\r\nab", "Transfer-Encoding: chunked\r\n\r\n6\r\nab"}) {
@@ -190,7 +190,7 @@ TEST_CASE("step_h: a body that breaks off: an exception for the application, 400
     CHECK(server.err() == "read: the body breaks off\nread: the body breaks off\n");
 }
 
-TEST_CASE("step_h: 100 Continue, when the client waits for it, and the application reads") {
+TEST_CASE("step_h: sends 100 Continue when the client waits for it and the application reads") {
     Server server(pages());
     INFO(server.describe());
     const std::string interim = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -200,14 +200,14 @@ TEST_CASE("step_h: 100 Continue, when the client waits for it, and the applicati
     CHECK(client.receive(interim.size()) == interim);
     client.send("abc");
     CHECK(Reply(client).body == "abc");
-    CHECK(ask(server, head + "3\r\n\r\nabc").text.starts_with("HTTP/1.1 200"));  // it has not waited
+    CHECK(ask(server, head + "3\r\n\r\nabc").text.starts_with("HTTP/1.1 200"));  // it did not wait for 100
     CHECK(ask(server, head + "999999999\r\n\r\n").status == 413);
     CHECK(ask(server, head + "0\r\n\r\n").status == 200);
     CHECK(ask(server, "POST /body_unread HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
               .body == "unread\n");
 }
 
-TEST_CASE("step_h: an application that leaves the body unread: the client gets its page, and a clean end") {
+TEST_CASE("step_h: a client whose body is not read gets its response and a clean end") {
     Server server(pages());
     INFO(server.describe());
     for (const char* target : {"/body_unread", "/failing"}) {
@@ -225,7 +225,7 @@ TEST_CASE("step_h: a client that sends more than its request sees a clean end") 
     CHECK_FALSE(reply.was_reset);
 }
 
-TEST_CASE("step_h: a client that has closed its half is still answered") {
+TEST_CASE("step_h: answers a client that has closed its sending half") {
     Server server(hello());
     INFO(server.describe());
     Client client(server.port());
@@ -234,8 +234,7 @@ TEST_CASE("step_h: a client that has closed its half is still answered") {
     CHECK(Reply(client).body == "Hello, World!\n");
 }
 
-TEST_CASE(
-    "step_h: a client that disconnects in the middle of its response: the iterable is closed, the worker goes on") {
+TEST_CASE("step_h: closes the iterable when the client disconnects during its response, and the worker goes on") {
     for (const bool is_reset : {false, true}) {
         Server server(pages().with("MAX_CLIENTS", "1"));
         INFO(server.describe());

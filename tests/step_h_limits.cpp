@@ -1,4 +1,4 @@
-// step_h: how many workers there are, and how it ends.
+// step_h: how many workers it has, and how it stops.
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,7 +25,7 @@ using namespace step_h;
 
 namespace {
 
-/// A client that has sent all but the end of its request, and keeps a worker busy with that.
+/// A client that keeps a worker busy, since the last line of its request is missing.
 struct Half {
     explicit Half(Server& server) : client(server.port()) { client.send("GET /hello HTTP/1.1\r\nHost: h\r\n"); }
     Reply finish() {
@@ -35,7 +35,7 @@ struct Half {
     Client client;
 };
 
-/// Whether the kernel completes the handshake of a connection at once, as it does on loopback.
+/// Whether a connection is established at once. On loopback it is, unless the kernel drops or refuses it.
 bool can_connect(const Server& server) {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     const sockaddr_in address = loopback(server.port());
@@ -51,7 +51,7 @@ std::size_t workers_of(const Server& server) { return proc::children(server.pid(
 
 }  // namespace
 
-TEST_CASE("step_h: forks ahead: workers wait in accept before a client comes, the parent in poll") {
+TEST_CASE("step_h: preforks workers that wait in accept, while the parent waits in poll") {
     Server server(hello());
     INFO(server.describe());
     CHECK_EVENTUALLY(server, idle_workers(server) == 2 && workers_of(server) == 2);
@@ -61,11 +61,10 @@ TEST_CASE("step_h: forks ahead: workers wait in accept before a client comes, th
     for (int i = 0; i < 10; ++i) CHECK(get(server).status == 200);
     std::string later;
     for (const proc::Process& worker : proc::children(server.pid())) later += std::to_string(worker.pid) + ' ';
-    CHECK(later.starts_with(pids));  // nobody is new, but where one was still closing a connection
+    CHECK(later.starts_with(pids));  // another worker joins only while one is closing a connection
 }
 
-TEST_CASE(
-    "step_h: one worker is idle as long as fewer than MAX_CLIENTS are busy; then the next client waits in the queue") {
+TEST_CASE("step_h: keeps a worker idle until MAX_CLIENTS are busy, and then clients wait in the queue") {
     Server server(hello().with("MAX_CLIENTS", "5"));
     INFO(server.describe());
     std::deque<Half> clients;
@@ -86,7 +85,7 @@ TEST_CASE(
     for (std::size_t i = 1; i < clients.size(); ++i) CHECK(clients[i].finish().status == 200);
 }
 
-TEST_CASE("step_h: workers that were idle without need for five seconds end, the others stay") {
+TEST_CASE("step_h: ends the surplus workers after five idle seconds, and keeps the others") {
     Server server(hello());
     INFO(server.describe());
     {
@@ -101,7 +100,7 @@ TEST_CASE("step_h: workers that were idle without need for five seconds end, the
     CHECK(server.err() == "");
 }
 
-TEST_CASE("step_h: all workers busy with silent clients: TIMEOUT lets the next one in") {
+TEST_CASE("step_h: TIMEOUT frees a worker when silent clients keep all of them busy") {
     Server server(hello().with("MAX_CLIENTS", "2").with("TIMEOUT", "0.3"));
     INFO(server.describe());
     const Client first(server.port());
@@ -109,7 +108,7 @@ TEST_CASE("step_h: all workers busy with silent clients: TIMEOUT lets the next o
     CHECK(get(server).status == 200);
 }
 
-TEST_CASE("step_h: a worker that is killed, busy or idle, does not spoil the count") {
+TEST_CASE("step_h: restores the number of workers when busy or idle ones are killed") {
     Server server(hello().with("MAX_CLIENTS", "3"));
     INFO(server.describe());
     for (int round = 0; round < 6; ++round) {
@@ -127,9 +126,9 @@ TEST_CASE("step_h: a worker that is killed, busy or idle, does not spoil the cou
     CHECK(get(server).status == 200);
 }
 
-TEST_CASE("step_h: more live clients than it may have processes: fewer workers, and each client is answered") {
+TEST_CASE("step_h: answers every client with fewer workers when it may not have more processes") {
     Program limited = hello();
-    limited.max_processes = 9;  // itself, and four workers with two threads each
+    limited.max_processes = 9;  // the parent, and four workers with two threads each
     Server server(limited.with("TIMEOUT", "600"));
     INFO(server.describe());
     std::deque<Half> clients;
@@ -140,7 +139,7 @@ TEST_CASE("step_h: more live clients than it may have processes: fewer workers, 
     CHECK(get(server).status == 200);
 }
 
-TEST_CASE("step_h: without a descriptor for another client a worker pauses, and can still be stopped") {
+TEST_CASE("step_h: a worker without a free descriptor pauses, and can still be stopped") {
     Program limited = hello().with("GRACE", "0.3");
     limited.max_descriptors = 6;  // 0, 1, 2, the listening socket, and the pipe that wakes the parent
     Server server(limited);
@@ -154,7 +153,7 @@ TEST_CASE("step_h: without a descriptor for another client a worker pauses, and 
     CHECK(server.fate() == "exited with 0");
 }
 
-TEST_CASE("step_h: SIGTERM, SIGINT: no more accepts, the port is free, what was begun is finished, exit 0") {
+TEST_CASE("step_h: SIGTERM and SIGINT free the port, let begun requests finish, and end it with status 0") {
     for (const int number : {SIGTERM, SIGINT}) {
         Server server(hello());
         INFO(server.describe());
@@ -176,7 +175,7 @@ TEST_CASE("step_h: SIGTERM, SIGINT: no more accepts, the port is free, what was 
     }
 }
 
-TEST_CASE("step_h: SIGTERM: those who wait in the accept queue are served as well") {
+TEST_CASE("step_h: serves the clients in the accept queue when SIGTERM stops it") {
     Server server(hello().with("MAX_CLIENTS", "1"));
     INFO(server.describe());
     Half begun(server);
@@ -186,7 +185,7 @@ TEST_CASE("step_h: SIGTERM: those who wait in the accept queue are served as wel
     CHECK_EVENTUALLY(server, server.queued() == 20);
     server.signal(SIGTERM);
     CHECK(eventually([&] { return !can_connect(server); }));
-    CHECK(server.queued() < server.backlog());  // it is not for want of room
+    CHECK(server.queued() < server.backlog());  // new clients cannot connect although the queue has room
     for (int i = 0; i < 10; ++i) CHECK(server.stays([&] { return server.is_listening(); }));
     CHECK(begun.finish().status == 200);
     for (Client& client : waiting) {
@@ -198,7 +197,7 @@ TEST_CASE("step_h: SIGTERM: those who wait in the accept queue are served as wel
     CHECK(server.fate() == "exited with 0");
 }
 
-TEST_CASE("step_h: a second signal, or GRACE, ends the workers and what they have started; exit 0") {
+TEST_CASE("step_h: a second signal or the end of GRACE ends the workers and their children") {
     for (const bool is_impatient : {true, false}) {
         CAPTURE(is_impatient);
         Server server(pages().with("GRACE", is_impatient ? "600" : "0.2"));
@@ -215,20 +214,20 @@ TEST_CASE("step_h: a second signal, or GRACE, ends the workers and what they hav
         CHECK(server.until_ended());
         CHECK(server.fate() == "exited with 0");
         for (const char* name : {"pid", "child"}) {
-            const pid_t pid = told(server.err(), name);
+            const pid_t pid = number_after(server.err(), name);
             CHECK(pid != 0);
             CHECK(eventually([&] { return !is_running(pid); }));
         }
     }
 }
 
-TEST_CASE("step_h: a terminal's Ctrl-C goes to the parent alone, and a worker finishes what it has begun") {
+TEST_CASE("step_h: a worker has its own process group, so that a terminal's Ctrl-C reaches the parent alone") {
     Server server(pages());
-    const pid_t worker = told(get(server, "/process").body, "pid");
+    const pid_t worker = number_after(get(server, "/process").body, "pid");
     CHECK(getpgid(worker) == worker);
 }
 
-TEST_CASE("step_h: killed by SIGKILL: the workers end by themselves") {
+TEST_CASE("step_h: its workers end when SIGKILL ends the parent") {
     Server server(pages());
     INFO(server.describe());
     Client hanging(server.port());
@@ -241,12 +240,12 @@ TEST_CASE("step_h: killed by SIGKILL: the workers end by themselves") {
     for (const proc::Process& worker : workers) CHECK(eventually([&] { return !is_running(worker.pid); }));
 }
 
-TEST_CASE("step_h: a stop signal at any moment is not missed") {
+TEST_CASE("step_h: exits with 0 after SIGTERM at any moment") {
     for (int i = 0; i < 10; ++i) {
         Server server(hello());
         INFO(server.describe());
         std::deque<Client> clients;
-        for (int k = 0; k < i % 4; ++k) clients.emplace_back(server.port());  // workers begin and end with it
+        for (int k = 0; k < i % 4; ++k) clients.emplace_back(server.port());  // so that workers start and end meanwhile
         server.signal(SIGTERM);
         clients.clear();
         CHECK(server.until_ended());

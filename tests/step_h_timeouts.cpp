@@ -1,4 +1,4 @@
-// step_h where step_g waits for ever: silent clients, and applications without end.
+// step_h where step_g would wait forever: silent clients, and applications that hang.
 #include <poll.h>
 
 #include <chrono>
@@ -13,7 +13,7 @@
 
 using namespace step_h;
 
-TEST_CASE("step_h: a request that is not there in time: 408, however often a byte comes") {
+TEST_CASE("step_h: a request that is incomplete after TIMEOUT gets 408, however often a byte arrives") {
     Server server(hello().with("TIMEOUT", "0.3"));
     INFO(server.describe());
     const auto begin = std::chrono::steady_clock::now();
@@ -45,9 +45,9 @@ TEST_CASE("step_h: TIMEOUT=0 times out at once; a tiny timeout never means forev
     }
 }
 
-TEST_CASE("step_h: an application that hangs, in whatever way: 504, and the worker ends and is replaced") {
+TEST_CASE("step_h: an application that hangs gives 504, or a reset when it has begun, and its worker is replaced") {
     const char* const hows[] = {"sleep", "loop", "c", "lock", "handled", "blocked", "child", "late_child", "closing"};
-    std::deque<Server> servers;  // all at once: the time passes once
+    std::deque<Server> servers;  // in parallel, so that the timeouts pass together
     std::deque<Client> clients;
     for (const char* how : hows) {
         servers.emplace_back(pages().with("APP_TIMEOUT", "1").with("MAX_CLIENTS", "1"));
@@ -64,42 +64,42 @@ TEST_CASE("step_h: an application that hangs, in whatever way: 504, and the work
         CHECK(reply.status == (is_late ? 200 : 504));
         if (!is_late) CHECK(reply.body == "504 Gateway Timeout\n");
         CHECK(reply.was_reset == is_late);
-        const pid_t worker = told(server.err(), "pid");
+        const pid_t worker = number_after(server.err(), "pid");
         CHECK(worker != 0);
         CHECK_EVENTUALLY(server, !is_running(worker));
         CHECK(server.err().find("step_h: worker " + std::to_string(worker) +
                                 ": the application has not finished in APP_TIMEOUT\n") != std::string::npos);
-        if (std::string(hows[i]) == "child") CHECK_EVENTUALLY(server, !is_running(told(server.err(), "child")));
+        if (std::string(hows[i]) == "child") CHECK_EVENTUALLY(server, !is_running(number_after(server.err(), "child")));
         CHECK(get(server, "/hello").status == 200);
     }
 }
 
-TEST_CASE("step_h: a response that is whole ends for its client before the application's close() does") {
+TEST_CASE("step_h: ends a complete response before the application's close() returns") {
     Server server(pages());
     INFO(server.describe());
-    const Reply reply = get(server, "/hang?closing_whole");  // returns at the end of the connection
+    const Reply reply = get(server, "/hang?closing_whole");  // returns when the connection ends
     CHECK(reply.body == "page\n");
     CHECK_FALSE(reply.was_reset);
-    CHECK(is_running(told(server.err(), "pid")));
+    CHECK(is_running(number_after(server.err(), "pid")));
 }
 
-TEST_CASE("step_h: APP_TIMEOUT begins anew with each request") {
+TEST_CASE("step_h: APP_TIMEOUT starts again with each request") {
     Server server(pages().with("APP_TIMEOUT", "0.5").with("MAX_CLIENTS", "1"));
     INFO(server.describe());
-    const pid_t worker = told(get(server, "/process").body, "pid");
+    const pid_t worker = number_after(get(server, "/process").body, "pid");
     const auto begin = std::chrono::steady_clock::now();
     while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(1200)) {
-        CHECK(told(get(server, "/process").body, "pid") == worker);
+        CHECK(number_after(get(server, "/process").body, "pid") == worker);
     }
     CHECK(get(server, "/hang?sleep").status == 504);
 }
 
-TEST_CASE("step_h: a client that does not send its body: 408, and no application waits longer than TIMEOUT for it") {
+TEST_CASE("step_h: a body that does not arrive within TIMEOUT or APP_TIMEOUT gives 408") {
     Server server(pages().with("TIMEOUT", "0.3").with("MAX_CLIENTS", "1"));
     INFO(server.describe());
-    const pid_t worker = told(get(server, "/process").body, "pid");
+    const pid_t worker = number_after(get(server, "/process").body, "pid");
     CHECK(ask(server, "POST /body_error HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n").status == 408);
-    CHECK(told(get(server, "/process").body, "pid") == worker);  // it was not the application's fault
+    CHECK(number_after(get(server, "/process").body, "pid") == worker);  // the client's fault: the worker stays
     Server slow(pages().with("APP_TIMEOUT", "0.3"));
     INFO(slow.describe());
     CHECK(ask(slow, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n").status == 408);

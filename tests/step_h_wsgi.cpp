@@ -1,4 +1,4 @@
-// step_h and its application: PEP 3333, sentence by sentence. Those of Flask, Django and Pyramid are in heavy/.
+// step_h and its application: what PEP 3333 asks for. heavy/frameworks.cpp tests Flask, Django and Pyramid.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,7 +23,7 @@ std::string content_of(const std::string& file) {
     return {std::istreambuf_iterator<char>(stream), {}};
 }
 
-/// A named pipe (fifo(7)), on which an application waits for a line.
+/// A named pipe (fifo(7)); an application waits for a line from it.
 class Pipe {
 public:
     Pipe() {
@@ -47,7 +47,7 @@ private:
 
 }  // namespace
 
-TEST_CASE("step_h: wsgiref.validate has nothing to say") {
+TEST_CASE("step_h: wsgiref.validate finds no fault") {
     Server server(running("pages:checked"));
     INFO(server.describe());
     CHECK(get(server, "/hello").body == "Hello, World!\n");
@@ -62,7 +62,7 @@ TEST_CASE("step_h: wsgiref.validate has nothing to say") {
     CHECK(server.err() == "said\n");
 }
 
-TEST_CASE("step_h: environ has every key, as the client has sent it") {
+TEST_CASE("step_h: environ has every key of the request, and nothing of the server's own environment") {
     Server server(pages().with("SECRET", "x").with("HTTP_PROXY", "x"));
     INFO(server.describe());
     const Reply reply = post(server, "/environ?b=%41+c", "body",
@@ -86,7 +86,7 @@ TEST_CASE("step_h: environ has every key, as the client has sent it") {
     CHECK(get(server, "/%65nviron").body.find("PATH_INFO='/environ'\n") != std::string::npos);
 }
 
-TEST_CASE("step_h: no HTTP_PROXY from Proxy, and no X-User from X_User") {
+TEST_CASE("step_h: environ has no HTTP_PROXY from Proxy, and nothing from X_User") {
     Server server(pages());
     const Reply reply = get(server, "/environ", "Proxy: http://evil\r\nX_User: root\r\nX-User: me\r\nX.Y: z\r\n");
     CHECK(reply.body.find("PROXY") == std::string::npos);
@@ -109,7 +109,7 @@ TEST_CASE("step_h: wsgi.input has read, readline, readlines and iteration, and e
     CHECK(get(server, "/body_read").body == "[b'', b'', b'', b'', b'', b'', b'']");
 }
 
-TEST_CASE("step_h: a response of one block has a Content-Length; others end with their connection") {
+TEST_CASE("step_h: sets the Content-Length of a response of one block, and ends others by closing") {
     Server server(pages());
     INFO(server.describe());
     CHECK(get(server, "/hello").head.find("\r\nContent-Length: 14\r\n") != std::string::npos);
@@ -123,7 +123,7 @@ TEST_CASE("step_h: a response of one block has a Content-Length; others end with
     CHECK(server.err() == "");
 }
 
-TEST_CASE("step_h: each block is on its way before the next is asked for") {
+TEST_CASE("step_h: sends each block before it asks for the next") {
     Server server(pages());
     INFO(server.describe());
     const Pipe pipe;
@@ -136,7 +136,7 @@ TEST_CASE("step_h: each block is on its way before the next is asked for") {
     CHECK(client.receive_all() == "second\n");
 }
 
-TEST_CASE("step_h: status and fields are passed on, with Date and Connection") {
+TEST_CASE("step_h: passes status and fields on, and adds Date and Connection") {
     Server server(pages());
     INFO(server.describe());
     const Reply reply = get(server, "/fields");
@@ -146,7 +146,7 @@ TEST_CASE("step_h: status and fields are passed on, with Date and Connection") {
     CHECK(reply.head.ends_with("\r\nContent-Length: 1\r\nConnection: close\r\n\r\n"));
 }
 
-TEST_CASE("step_h: no more than Content-Length is sent, and less is no whole page") {
+TEST_CASE("step_h: sends no more than Content-Length, and resets a response that is shorter") {
     Server server(pages());
     INFO(server.describe());
     const Reply more = get(server, "/length?5&abc&def&ghi");
@@ -164,7 +164,7 @@ TEST_CASE("step_h: no more than Content-Length is sent, and less is no whole pag
         server.err().ends_with("write of 4: more than the Content-Length\nwrite of 1: more than the Content-Length\n"));
 }
 
-TEST_CASE("step_h: what start_response or a body must not be: 500, and the reason on stderr") {
+TEST_CASE("step_h: an invalid start_response call or body gives 500, and the reason on stderr") {
     Server server(pages());
     const std::pair<const char*, const char*> cases[] = {
         {"status", "ValueError: not a status: \"200\""},
@@ -213,7 +213,7 @@ TEST_CASE("step_h: exc_info replaces a response that was not sent, and raises ag
     CHECK_EVENTUALLY(server, server.err().ends_with("LookupError: on purpose\n"));
 }
 
-TEST_CASE("step_h: close() is called whatever happens") {
+TEST_CASE("step_h: calls close() whatever happens") {
     Server server(pages());
     INFO(server.describe());
     std::size_t count = 0;
@@ -230,7 +230,7 @@ TEST_CASE("step_h: close() is called whatever happens") {
     CHECK_EVENTUALLY(server, count_in(server.err(), "closed\n") == count + 1);
 }
 
-TEST_CASE("step_h: wsgi.file_wrapper sends a file from where it stands, and a part of it") {
+TEST_CASE("step_h: wsgi.file_wrapper sends a file from its current position, or a part of it") {
     Server server(pages());
     INFO(server.describe());
     const std::string page = content_of("README.md");
@@ -241,10 +241,10 @@ TEST_CASE("step_h: wsgi.file_wrapper sends a file from where it stands, and a pa
     CHECK(get(server, "/file?README.md&100&50").body == page.substr(100, 50));
     CHECK(get(server, "/file?README.md&999999999").body == "");
     CHECK(get(server, "/file?README.md&0&999999999").was_reset);
-    CHECK(get(server, "/compressed").body == "unpacked\n");  // of which sendfile knows the packed bytes alone
+    CHECK(get(server, "/compressed").body == "unpacked\n");  // sendfile would send the packed bytes
 }
 
-TEST_CASE("step_h: what an application keeps of an old request does no harm to the next") {
+TEST_CASE("step_h: objects that an application keeps from a request do not affect the next one") {
     Server server(pages().with("MAX_CLIENTS", "1"));
     INFO(server.describe());
     CHECK(post(server, "/keeps", "abc").body == "[]");

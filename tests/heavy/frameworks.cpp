@@ -1,4 +1,4 @@
-// step_h with Flask, Django and Pyramid, as they come, with wsgiref.validate around each.
+// step_h with unchanged Flask, Django and Pyramid, and with wsgiref.validate around each.
 #include <iostream>
 #include <string>
 #include <vector>
@@ -11,7 +11,7 @@ using namespace step_h;
 
 namespace {
 
-/// Whether Python has this module. When it does not, that is told.
+/// Whether Python has this module. Prints a message when it does not.
 bool has_module(const std::string& module) {
     const Ended importing(Program{{python(), "-c", "import " + module}});
     if (importing.fate == "exited with 0") return true;
@@ -28,7 +28,7 @@ std::string run_curl(const Server& server, std::vector<std::string> arguments, c
     return curl.out;
 }
 
-/// What the article shows with each of them: the same three pages.
+/// Checks the pages that each framework's application has in tests/wsgi.
 void check_framework(const std::string& module) {
     if (!has_module(module)) return;
     Server server(running(module + "_app:application"));

@@ -1,4 +1,4 @@
-// step_h under load, which takes longer than a test should: `make test_heavy`.
+// step_h under load. These tests take too long for `make test`: `make test_heavy` runs them.
 #include "../step_h.hpp"
 
 #include <signal.h>
@@ -38,7 +38,7 @@ namespace {
 
 constexpr long long MEGABYTE = 1024LL * 1024;
 
-/// What /proc/PID/status says of the process's memory, in bytes (proc(5)).
+/// A value of /proc/PID/status (proc(5)), in bytes.
 long long memory(pid_t pid, const std::string& name) {
     std::ifstream status("/proc/" + std::to_string(pid) + "/status");
     for (std::string word; status >> word;) {
@@ -49,7 +49,7 @@ long long memory(pid_t pid, const std::string& name) {
 long long peak_memory(pid_t pid) { return memory(pid, "VmHWM:"); }
 long long resident_memory(pid_t pid) { return memory(pid, "VmRSS:"); }
 
-/// Runs curl against the server, and watches how much memory its processes need meanwhile.
+/// Runs curl against the server, and measures how far the peak memory of its workers grows.
 struct Watched {
     Watched(Server& server, std::vector<std::string> arguments, const std::string& target) {
         arguments.insert(arguments.begin(), {"curl", "--silent", "--show-error", "--noproxy", "*"});
@@ -73,7 +73,7 @@ struct Watched {
     long long growth = 0;
 };
 
-/// Valid requests, which the generator spoils.
+/// Valid requests for malformed() to change.
 const std::vector<std::string> REQUESTS = {
     std::string(REQUEST),
     "POST /a%20b?c=d HTTP/1.1\r\nHost: h:80\r\nContent-Length: 3\r\nContent-Type: text/plain\r\n\r\nabc",
@@ -82,8 +82,8 @@ const std::vector<std::string> REQUESTS = {
     "PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
 };
 
-/// Spoils a request in one to four places: a byte changed, lost or doubled, a piece that means something put in, the
-/// rest cut off.
+/// Changes a valid request in one to four places: sets a byte, removes or repeats some, inserts a piece with a meaning,
+/// or cuts off the rest.
 std::string malformed(std::mt19937& random) {
     const auto below = [&](std::size_t limit) { return random() % limit; };
     const std::string pieces[] = {"\r",
@@ -140,10 +140,10 @@ std::pair<std::size_t, long long> used_by_workers(const Server& server) {
 
 }  // namespace
 
-TEST_CASE("step_h: 10,000 malformed requests: each gets a response, and a clean end") {
+TEST_CASE("step_h: gives each of 10,000 malformed requests a response and a clean end") {
     Server server(hello());
     INFO(server.describe());
-    std::mt19937 random(2026);  // NOLINT(cert-msc51-cpp): the same each time
+    std::mt19937 random(2026);  // NOLINT(cert-msc51-cpp): the same requests each time
     std::map<int, int> statuses;
     for (int i = 0; i < 10'000; ++i) {
         CAPTURE(i);
@@ -162,7 +162,7 @@ TEST_CASE("step_h: 10,000 malformed requests: each gets a response, and a clean 
     CHECK(get(server).status == 200);
 }
 
-TEST_CASE("step_h: 20,000 requests: no growth of memory or descriptors") {
+TEST_CASE("step_h: memory and descriptors do not grow during 20,000 requests") {
     Server server(running("flask_app:application").with("MAX_CLIENTS", "2"));
     INFO(server.describe());
     const auto request = [&](int times) {
@@ -180,7 +180,7 @@ TEST_CASE("step_h: 20,000 requests: no growth of memory or descriptors") {
     CHECK(memory_later - memory < MEGABYTE);
 }
 
-TEST_CASE("step_h: 1,000 others are served while 1,000 silent clients are held") {
+TEST_CASE("step_h: serves 1,000 requests while 1,000 silent clients are connected") {
     constexpr std::size_t COUNT = 1000;
     rlimit descriptors = {};
     getrlimit(RLIMIT_NOFILE, &descriptors);
@@ -196,13 +196,12 @@ TEST_CASE("step_h: 1,000 others are served while 1,000 silent clients are held")
     for (const Client& client : silent) REQUIRE_FALSE(client.has_ended());
     for (Client& client : silent) client.ask();
     for (Client& client : silent) REQUIRE(Reply(client).status == 200);
-    CHECK(
-        server.until([&] { return proc::children(server.pid()).size() == 2; }));  // the others were not needed any more
+    CHECK(server.until([&] { return proc::children(server.pid()).size() == 2; }));  // the surplus workers have ended
     CHECK(server.zombies().empty());
     CHECK(server.err() == "");
 }
 
-TEST_CASE("step_h: an upload and a download of 200 MB, and the memory stays flat") {
+TEST_CASE("step_h: memory stays flat during an upload and a download of 200 MB") {
     char file[] = "/tmp/upload.XXXXXX";
     const int fd = mkstemp(file);
     REQUIRE(fd != -1);
@@ -224,7 +223,7 @@ TEST_CASE("step_h: an upload and a download of 200 MB, and the memory stays flat
     for (const Watched* one : {&sized, &chunked, &sent, &blocks}) CHECK(one->growth < MEGABYTE);
 }
 
-TEST_CASE("step_h: 100 times SIGTERM under load: every connection that was made before is served") {
+TEST_CASE("step_h: serves every connection that was made before SIGTERM, in 100 rounds under load") {
     for (int round = 0; round < 100; ++round) {
         CAPTURE(round);
         Server server(hello().with("MAX_CLIENTS", "4"));
@@ -243,7 +242,7 @@ TEST_CASE("step_h: 100 times SIGTERM under load: every connection that was made 
                         const bool is_served = Reply(client).body == "Hello, World!\n";
                         if (was_before) ++made, served += is_served;
                     } catch (const std::system_error&) {
-                        break;  // refused: the signal has come
+                        break;  // refused, since the server is stopping
                     }
                 }
             });
