@@ -568,15 +568,17 @@ void handle_signals() {
 }
 
 /// From now on the kernel drops the packet that begins a connection (socket(7), SO_ATTACH_FILTER); the client sends it
-/// again a second later, and may meet the next server. A handshake that has begun is finished. Returns whether the
-/// kernel does so: some reserve filters for root.
+/// again a second later, and may meet the next server. A handshake that has begun is finished. Some kernels reserve
+/// filters for root, then it returns false: with a backlog of 0 they drop that packet while anybody is in the queue.
 bool drop_new_connections(const net::Socket& listen_socket) {
     sock_filter code[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),  // the flags in the TCP header
                           BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
                           BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),  // SYN without ACK
                           BPF_STMT(BPF_RET | BPF_K, 0), BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)};
     const sock_fprog filter = {5, code};
-    return setsockopt(listen_socket.fileno(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
+    if (setsockopt(listen_socket.fileno(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0) return true;
+    listen(listen_socket.fileno(), 0);
+    return false;
 }
 
 /// Ends the listening once all who have connected are accepted, so that the next server can have the port; then waits

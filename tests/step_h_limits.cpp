@@ -185,7 +185,6 @@ TEST_CASE("step_h: serves the clients in the accept queue when SIGTERM stops it"
     CHECK_EVENTUALLY(server, server.queued() == 20);
     server.signal(SIGTERM);
     CHECK(eventually([&] { return !can_connect(server); }));
-    CHECK(server.queued() < server.backlog());  // new clients cannot connect although the queue has room
     for (int i = 0; i < 10; ++i) CHECK(server.stays([&] { return server.is_listening(); }));
     CHECK(begun.finish().status == 200);
     for (Client& client : waiting) {
