@@ -15,6 +15,7 @@ deps() {  # to build and to test
     need  '<vterm.h>'             libvterm-dev         libvterm-devel         libvterm              libvterm-dev       libvterm
     need  '<ncurses.h>'           libncurses-dev       ncurses-devel          ncurses               ncurses-dev        ncurses
     need  '<elfutils/libdwfl.h>'  libdw-dev            elfutils-devel         libelf                elfutils-dev       -
+    need  entr                    entr                 entr                   entr                  entr               entr
     need  bwrap                   bubblewrap           bubblewrap             bubblewrap            bubblewrap         -
     need  prlimit                 util-linux           util-linux             util-linux            util-linux         -
     need  '<nlohmann/json.hpp>'   nlohmann-json3-dev   json-devel             nlohmann-json         nlohmann-json      nlohmann-json

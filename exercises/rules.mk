@@ -1,8 +1,10 @@
 # What builds and checks the exercises. The Makefile includes this file.
 
 EXERCISES := $(addprefix exercise_,$(shell seq 12))
+WATCHES := $(EXERCISES:exercise_%=watch_%)
+HINTS := $(EXERCISES:exercise_%=hint_%)
 EXERCISE_PROGRAMS := $(patsubst %/server.cpp,$(BUILD)/%,$(wildcard exercises/*/server.cpp))
-.PHONY: exercises grade grade_class test_exercises test_grade $(EXERCISES)
+.PHONY: exercises grade grade_class test_exercises test_grade $(EXERCISES) $(WATCHES) $(HINTS)
 
 # What a student has written: the compiler stops at the first error, and the last line says whose it is.
 $(EXERCISE_PROGRAMS): $(BUILD)/%: %/server.cpp $(BUILD)/static
@@ -23,6 +25,15 @@ exercises: $(BIN)diagnose  ## list the exercises and which are done
 exercise_7:  ## check one of the exercises (another server: SERVER='python3 mine.py')
 $(EXERCISES): exercise_%: $(BIN)diagnose $$(if $$(SERVER),,$$(call program_of,$$*))
 	@$(RUN)diagnose --exercise $* $(SERVER); status=$$?; $(if $(filter 7,$*),echo 'see it call by call: $(LOOK)';) exit $$status
+watch_7:  ## check one of the exercises at each save, until Ctrl-C
+$(WATCHES): watch_%:
+	@command -v entr >/dev/null || { echo 'entr is missing: install it with `make deps`' >&2; exit 1; }
+	@echo $(call folder_of,$*)/[sp]*.* | entr -c -r env MAKEFLAGS= $(MAKE) --silent exercise_$*
+hint_7:  ## show a hint for one of the exercises; each time the next one
+$(HINTS): hint_%:
+	@mkdir -p $(BUILD) && shown=$$(cat $(BUILD)/$@ 2>/dev/null || echo 0) && \
+	  awk -v shown=$$shown -f exercises/hint.awk $(call folder_of,$*)/README.md && echo $$((shown + 1)) >$(BUILD)/$@
+folder_of = $(wildcard exercises/0$(1)_* exercises/$(1)_*)
 # (A make below us that is told of our --jobs, and reads it here once more, would warn of it.)
 grade: $(BIN)diagnose  ## check all exercises: a table, and JUnit XML in build/grade.xml
 	@MAKEFLAGS= $(MAKE) --keep-going --silent $(MAKEOVERRIDES) $(EXERCISE_PROGRAMS) || true

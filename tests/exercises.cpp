@@ -118,10 +118,18 @@ TEST_CASE("flask: does not apply when Flask is not installed, or when the comman
     CHECK(other.evidence.starts_with("not tried: its command does not end with MODULE:CALLABLE"));
 }
 
-TEST_CASE("report: names the next exercise when all rows hold") {
+TEST_CASE("report: says what was learned, and names the next exercise, when all rows hold") {
     CHECK(report_of("7").starts_with("exercise 7, burst: exercises/07_burst/server.cpp\n"));
-    CHECK(report_of("7").ends_with("done. Next: exercises/08_no_handler/README.md\n"));
-    CHECK(report_of("12").ends_with("done. That was the last one.\n"));
+    CHECK(
+        report_of("7").ends_with("\ndone: signals are not counted, so the handler waits until no exited child is left. "
+                                 "More: step_g_waitpid/README.md\nNext: exercises/08_no_handler/README.md\n"));
+    CHECK(report_of("12").ends_with(". More: step_h_wsgi/README.md\nThat was the last one.\n"));
+    for (const Exercise& one : exercises()) {
+        const std::vector<Row> all_hold = {{"concurrent", {yes, "evidence"}, true}};
+        const std::string text = report(one, one.command(), all_hold);
+        const std::size_t at = text.find(". More: ") + 8;
+        CHECK(std::filesystem::exists(text.substr(at, text.find('\n', at) - at)));
+    }
     CHECK(report_of("8", {"python3", "mine.py"}).starts_with("exercise 8, no handler: python3 mine.py\n"));
 }
 
@@ -173,7 +181,7 @@ TEST_CASE("digest_of: is the SHA-256 of the files that the command names") {
     CHECK(digest_of(exercise("7"), {"nothing", "that is here"}) == "?");
 }
 
-TEST_CASE("list: prints a line for each exercise, and counts those that are done") {
+TEST_CASE("list: prints a line for each exercise, counts those that are done, and names the next one") {
     const Folder folder;
     write(exercise("3").source(), "changed");
     write(exercise("7").source(), "done");
@@ -184,7 +192,7 @@ TEST_CASE("list: prints a line for each exercise, and counts those that are done
     CHECK(text.find("\nexercise_3   concurrent      changed since it was done\n") != std::string::npos);
     CHECK(text.find("\nexercise_7   burst           done\n") != std::string::npos);
     CHECK(text.find(" no handler      done when it was checked (python3 mine.py)\n") != std::string::npos);
-    CHECK(text.ends_with("\n2 of 12 done\n"));
+    CHECK(text.ends_with("\n2 of 12 done; next: make exercise_1, exercises/01_queue/README.md\n"));
 }
 
 TEST_CASE("grade: prints a line for each exercise") {
