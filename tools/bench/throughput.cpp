@@ -146,10 +146,10 @@ double told(const std::string& text, const std::string& name) {
 }
 
 /// Throws std::runtime_error when a request fails.
-double requests_per_second(const Contestant& one) {
+double requests_per_second(const Contestant& contestant) {
     harness::Process ab(
         harness::Program{{"ab", "-q", "-t", std::to_string(SECONDS), "-n", "1000000", "-c", std::to_string(AT_ONCE),
-                          "http://127.0.0.1:" + std::to_string(one.server->port()) + one.path}});
+                          "http://127.0.0.1:" + std::to_string(contestant.server->port()) + contestant.path}});
     ab.until_ended();
     const std::string text = ab.out() + ab.err();
     const bool has_failed = told(text, "Failed requests") > 0 || text.find("Non-2xx responses") != std::string::npos;
@@ -158,34 +158,34 @@ double requests_per_second(const Contestant& one) {
 }
 
 /// One more round. Who loses a request is out, with its reason.
-void measure(Contestant& one) {
+void measure(Contestant& contestant) {
     try {
-        one.rates.push_back(requests_per_second(one));
+        contestant.rates.push_back(requests_per_second(contestant));
     } catch (const std::exception& error) {
-        std::cerr << one.name << " is left out: " << error.what() << '\n';
-        one.server = nullptr;
+        std::cerr << contestant.name << " is left out: " << error.what() << '\n';
+        contestant.server = nullptr;
     }
 }
 
 const Contestant* find(const std::vector<Contestant>& all, const std::string& name) {
-    for (const Contestant& one : all) {
-        if (one.name == name) return &one;
+    for (const Contestant& contestant : all) {
+        if (contestant.name == name) return &contestant;
     }
     return nullptr;
 }
 
 /// Round by round: what disturbs a round disturbs both.
-Spread ratio(const Contestant& one, const Contestant& other) {
+Spread ratio(const Contestant& contestant, const Contestant& other) {
     std::vector<double> ratios;
-    for (std::size_t round = 0; round < one.rates.size(); ++round) {
-        ratios.push_back(one.rates[round] / other.rates[round]);
+    for (std::size_t round = 0; round < contestant.rates.size(); ++round) {
+        ratios.push_back(contestant.rates[round] / other.rates[round]);
     }
     return spread_of(ratios);
 }
 
 void print_goals(const std::vector<Contestant>& all) {
     struct Goal {
-        std::string one;
+        std::string name;
         std::string other;
         double least;
     };
@@ -197,11 +197,11 @@ void print_goals(const std::vector<Contestant>& all) {
                                      {"step_h, Flask", "uWSGI, Flask", 1},
                                      {"step_h, Flask", "gunicorn, Flask", 1.4}};
     for (const Goal& goal : goals) {
-        const Contestant* const one = find(all, goal.one);
+        const Contestant* const contestant = find(all, goal.name);
         const Contestant* const other = find(all, goal.other);
-        if (one == nullptr || other == nullptr) continue;
-        const Spread measured = ratio(*one, *other);
-        std::cout << "# goal: " << goal.one << ", at least " << std::fixed << std::setprecision(1) << goal.least
+        if (contestant == nullptr || other == nullptr) continue;
+        const Spread measured = ratio(*contestant, *other);
+        std::cout << "# goal: " << goal.name << ", at least " << std::fixed << std::setprecision(1) << goal.least
                   << " of " << goal.other << ": " << in_words(measured, 2)
                   << (measured.median >= goal.least ? ", reached\n" : ", not reached\n");
     }
@@ -219,13 +219,13 @@ void measure_throughput() {
     for (int round = 0; round < ROUNDS; ++round) {
         if (round % 2 == 0) std::for_each(all.begin(), all.end(), measure);
         else std::for_each(all.rbegin(), all.rend(), measure);  // nobody is always the one after somebody
-        std::erase_if(all, [](const Contestant& one) { return one.server == nullptr; });
+        std::erase_if(all, [](const Contestant& contestant) { return contestant.server == nullptr; });
     }
     print_heading("requests a second (ab -c " + std::to_string(AT_ONCE) + "), median, least and most of " +
                   std::to_string(ROUNDS) + " rounds of " + std::to_string(SECONDS) + " s each");
-    for (const Contestant& one : all) {
-        const Spread rate = spread_of(one.rates);
-        std::cout << std::left << std::setw(28) << '"' + one.name + '"' << std::right << std::fixed
+    for (const Contestant& contestant : all) {
+        const Spread rate = spread_of(contestant.rates);
+        std::cout << std::left << std::setw(28) << '"' + contestant.name + '"' << std::right << std::fixed
                   << std::setprecision(0) << std::setw(7) << rate.median << std::setw(7) << rate.least << std::setw(7)
                   << rate.most << '\n';
     }

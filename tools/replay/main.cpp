@@ -54,11 +54,11 @@ Options parse_options(int argc, char* argv[]) {
     Options options;
     int at = 1;
     for (; at < argc && argv[at][0] == '-'; ++at) {
-        const std::string one = argv[at];
-        if (one == "--json") options.is_json = true;
-        else if (one == "--help" || one == "-h") options.is_help = true;
-        else if (one == "--beside" && at + 1 < argc) options.beside = argv[++at];
-        else if (one == "-o" && at + 1 < argc) options.output = argv[++at];
+        const std::string word = argv[at];
+        if (word == "--json") options.is_json = true;
+        else if (word == "--help" || word == "-h") options.is_help = true;
+        else if (word == "--beside" && at + 1 < argc) options.beside = argv[++at];
+        else if (word == "-o" && at + 1 < argc) options.output = argv[++at];
         else throw std::invalid_argument(USAGE);
     }
     std::vector<std::string>* command = &options.plan.server;

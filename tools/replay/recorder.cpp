@@ -184,7 +184,9 @@ void Recorder::hang_up(std::size_t client) {
 /// The server's process that ran goes on until it blocks; then children before the server, so that those that end
 /// together do, and the server's side before its clients. Null: all are blocked, or have ended.
 Tracee* Recorder::next() {
-    const auto can_run = [](const Tracee& one) { return one.is_stopped() && one.stop != Stop::group_stop; };
+    const auto can_run = [](const Tracee& candidate) {
+        return candidate.is_stopped() && candidate.stop != Stop::group_stop;
+    };
     if (current_ && can_run(*current_) && !current_->is_client) return current_;
     Tracee* last = nullptr;
     for (const bool is_client : {false, true}) {
@@ -214,10 +216,10 @@ void Recorder::run_until_idle() {
 
 /// Lets those that sleep come to their end, and what follows from that.
 void Recorder::wait_for_sleepers() {
-    const auto sleeps = [&](const auto& one) {
-        const auto note = notes_.find(one.first);
-        return !one.second->has_ended() && !one.second->is_stopped() && note != notes_.end() && note->second.shown &&
-               is_sleep(note->second.shown->name);
+    const auto sleeps = [&](const auto& entry) {
+        const auto note = notes_.find(entry.first);
+        return !entry.second->has_ended() && !entry.second->is_stopped() && note != notes_.end() &&
+               note->second.shown && is_sleep(note->second.shown->name);
     };
     const auto any_sleeps = [&] { return std::any_of(tracer_.all().begin(), tracer_.all().end(), sleeps); };
     while (!is_over() && any_sleeps()) {
@@ -365,7 +367,9 @@ void Recorder::note_ends() {
 /// same, which ends its call for a moment: that is let pass before anybody looks.
 void Recorder::hide_restarts() {
     for (const auto& [number, tracee] : tracer_.all()) {
-        const auto is_restarted = [&, one = tracee] { return one->stop == Stop::call_exit && is_restart(one->call); };
+        const auto is_restarted = [&, process = tracee] {
+            return process->stop == Stop::call_exit && is_restart(process->call);
+        };
         if (!is_restarted()) continue;
         if (proc::signal_state(tracee->process, SIGCHLD).disposition == proc::Disposition::handled) continue;
         for (int stops = 0; stops < 4 && (is_restarted() || tracee->stop == Stop::signal || tracee->is_in_call);
@@ -403,14 +407,16 @@ xray::Server Recorder::look() {
         xray::add_references(server.references, process.descriptors);
         server.processes.push_back(std::move(process));
     }
-    for (proc::ListeningSocket& one : proc::listening_sockets()) {
-        if (server.holders(one.inode) > 0) server.listening.push_back(std::move(one));
+    for (proc::ListeningSocket& listener : proc::listening_sockets()) {
+        if (server.holders(listener.inode) > 0) server.listening.push_back(std::move(listener));
     }
-    for (proc::TcpSocket& one : proc::tcp_sockets(true)) {
-        if (one.inode != 0 && server.holders(one.inode) > 0) server.connections.push_back(one);
-        const bool waits = one.inode == 0 && (one.state == TCP_ESTABLISHED || one.state == TCP_CLOSE_WAIT);
-        const auto is_its = [&](const auto& socket) { return socket.queued > 0 && socket.port == one.port; };
-        if (waits && std::any_of(server.listening.begin(), server.listening.end(), is_its)) server.queue.push_back(one);
+    for (proc::TcpSocket& connection : proc::tcp_sockets(true)) {
+        if (connection.inode != 0 && server.holders(connection.inode) > 0) server.connections.push_back(connection);
+        const bool waits =
+            connection.inode == 0 && (connection.state == TCP_ESTABLISHED || connection.state == TCP_CLOSE_WAIT);
+        const auto is_its = [&](const auto& socket) { return socket.queued > 0 && socket.port == connection.port; };
+        if (waits && std::any_of(server.listening.begin(), server.listening.end(), is_its))
+            server.queue.push_back(connection);
     }
     std::sort(server.connections.begin(), server.connections.end(),
               [](const auto& a, const auto& b) { return a.inode < b.inode; });
@@ -429,9 +435,9 @@ Json Recorder::seen() {
         if (shown_.count(number) > 0) processes.push_back(intern(process));
     }
     Json clients = Json::array();
-    for (Client& one : clients_) {
-        one.receive();
-        clients.push_back(intern({{"state", one.state()}, {"bytes", one.received()}}));
+    for (Client& client : clients_) {
+        client.receive();
+        clients.push_back(intern({{"state", client.state()}, {"bytes", client.received()}}));
     }
     struct stat status = {};
     fstat(output_, &status);
@@ -443,7 +449,7 @@ Json Recorder::seen() {
 
 Json Recorder::process_of(const xray::Server& server, const Tracee& tracee) {
     const auto found = std::find_if(server.processes.begin(), server.processes.end(),
-                                    [&](const auto& one) { return one.head.pid == tracee.pid; });
+                                    [&](const auto& process) { return process.head.pid == tracee.pid; });
     Json json = {{"number", tracee.number}};
     if (found == server.processes.end()) {
         json["state"] = "gone";
@@ -467,11 +473,11 @@ Json Recorder::process_of(const xray::Server& server, const Tracee& tracee) {
     // A signal that has its default action, to be ignored, is pending for a moment to a tracer alone.
     json["pending"] = signal.pending && signal.disposition == proc::Disposition::handled;
     json["descriptors"] = Json::array();
-    for (const proc::Descriptor& one : process.descriptors) {
-        const bool is_tcp = server.listening_socket(one.inode) || server.connection(one.inode);
-        Json descriptor = {{"number", one.number}};
-        if (is_tcp) descriptor["socket"] = name_of(one.inode);
-        else descriptor["kind"] = one.target.starts_with("/memfd:output") ? "output" : xray::kind_of(one);
+    for (const proc::Descriptor& open : process.descriptors) {
+        const bool is_tcp = server.listening_socket(open.inode) || server.connection(open.inode);
+        Json descriptor = {{"number", open.number}};
+        if (is_tcp) descriptor["socket"] = name_of(open.inode);
+        else descriptor["kind"] = open.target.starts_with("/memfd:output") ? "output" : xray::kind_of(open);
         json["descriptors"].push_back(std::move(descriptor));
     }
     return json;
@@ -479,21 +485,24 @@ Json Recorder::process_of(const xray::Server& server, const Tracee& tracee) {
 
 Json Recorder::sockets_of(const xray::Server& server) {
     std::map<std::string, Json> sockets;
-    for (const proc::ListeningSocket& one : server.listening) {
+    for (const proc::ListeningSocket& listener : server.listening) {
         Json queue = Json::array();
         for (const proc::TcpSocket& client : server.queue) {
-            if (client.port == one.port) queue.push_back(peer_of(client.peer));
+            if (client.port == listener.port) queue.push_back(peer_of(client.peer));
         }
-        sockets[name_of(one.inode)] = {
-            {"kind", "listening"},  {"port", one.port},       {"references", server.references_to(one.inode)},
-            {"queued", one.queued}, {"backlog", one.backlog}, {"queue", queue}};
+        sockets[name_of(listener.inode)] = {{"kind", "listening"},
+                                            {"port", listener.port},
+                                            {"references", server.references_to(listener.inode)},
+                                            {"queued", listener.queued},
+                                            {"backlog", listener.backlog},
+                                            {"queue", queue}};
     }
-    for (const proc::TcpSocket& one : server.connections) {
-        sockets[name_of(one.inode)] = {{"kind", "connection"},
-                                       {"state", proc::tcp_state_name(one.state)},
-                                       {"peer", peer_of(one.peer)},
-                                       {"references", server.references_to(one.inode)},
-                                       {"unread", one.unread}};
+    for (const proc::TcpSocket& connection : server.connections) {
+        sockets[name_of(connection.inode)] = {{"kind", "connection"},
+                                              {"state", proc::tcp_state_name(connection.state)},
+                                              {"peer", peer_of(connection.peer)},
+                                              {"references", server.references_to(connection.inode)},
+                                              {"unread", connection.unread}};
     }
     Json json = Json::object();
     for (auto& [name, socket] : sockets) json[name] = std::move(socket);
@@ -522,22 +531,22 @@ std::size_t Recorder::intern(const Json& json) {
 
 Json Recorder::places_of(const std::vector<Place>& places) {
     Json json = Json::array();
-    for (const Place& one : places) {
-        auto file = std::find(sources_.begin(), sources_.end(), one.file);
-        if (file == sources_.end()) file = sources_.insert(file, one.file);
-        json.push_back({file - sources_.begin(), one.line});
+    for (const Place& place : places) {
+        auto file = std::find(sources_.begin(), sources_.end(), place.file);
+        if (file == sources_.end()) file = sources_.insert(file, place.file);
+        json.push_back({file - sources_.begin(), place.line});
     }
     return json;
 }
 
 std::uint16_t Recorder::port() const {
-    for (const proc::ListeningSocket& one : proc::listening_sockets()) {
+    for (const proc::ListeningSocket& socket : proc::listening_sockets()) {
         for (const auto& [number, tracee] : tracer_.all()) {
             if (tracee->is_client || tracee->has_ended()) continue;
             const std::vector<proc::Descriptor> descriptors = proc::descriptors(tracee->pid);
             if (std::any_of(descriptors.begin(), descriptors.end(),
-                            [&](const auto& descriptor) { return descriptor.inode == one.inode; }))
-                return one.port;
+                            [&](const auto& descriptor) { return descriptor.inode == socket.inode; }))
+                return socket.port;
         }
     }
     return 0;
@@ -545,8 +554,8 @@ std::uint16_t Recorder::port() const {
 
 std::size_t Recorder::clients() const {
     return clients_.size() +
-           static_cast<std::size_t>(std::count_if(tracer_.all().begin(), tracer_.all().end(), [](const auto& one) {
-               return one.second->is_client && one.second->pid == one.second->process;
+           static_cast<std::size_t>(std::count_if(tracer_.all().begin(), tracer_.all().end(), [](const auto& entry) {
+               return entry.second->is_client && entry.second->pid == entry.second->process;
            }));
 }
 
@@ -568,9 +577,9 @@ Json Recorder::recording() const {
                                      {"thread", tracee->pid != tracee->process},
                                      {"client", tracee->is_client}});
     }
-    for (const Client& one : clients_) json["clients"].push_back({{"port", one.port()}});
-    for (const std::string& one : sources_) json["sources"].push_back({{"name", one}, {"text", text_of(one)}});
-    for (const std::string& one : pool_) json["pool"].push_back(Json::parse(one));
+    for (const Client& client : clients_) json["clients"].push_back({{"port", client.port()}});
+    for (const std::string& word : sources_) json["sources"].push_back({{"name", word}, {"text", text_of(word)}});
+    for (const std::string& word : pool_) json["pool"].push_back(Json::parse(word));
     std::string output(1 << 16, '\0');
     const ssize_t size = pread(output_, output.data(), output.size(), 0);
     output.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));

@@ -49,7 +49,7 @@ constexpr std::chrono::seconds PATIENCE{2};
     for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
     std::vector<char*> arguments;
     arguments.reserve(command.size() + 1);
-    for (const std::string& one : command) arguments.push_back(const_cast<char*>(one.c_str()));
+    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
     execvp(arguments[0], arguments.data());
     const int error = errno;
@@ -87,8 +87,8 @@ Tracer::~Tracer() {
     for (auto& [pid, tracee] : tracees_) {
         if (!tracee.has_ended()) kill(pid, SIGKILL);
     }
-    // All of them together: a process does not end before its threads. We are a subreaper (prctl(2)) besides, and zombies
-    // whose parents did not wait are ours now.
+    // All of them together: a process does not end before its threads. We are a subreaper (prctl(2)) besides, and
+    // zombies whose parents did not wait are ours now.
     int status = 0;
     for (pid_t pid; (pid = waitpid(-1, &status, __WALL)) > 0;) {
         if (WIFSTOPPED(status)) ptrace(PTRACE_CONT, pid, nullptr, nullptr);
@@ -216,18 +216,18 @@ bool Tracer::packet_is_on_its_way() const {
     if (server_port_ == 0) return false;
     const std::string port = ':' + std::to_string(server_port_);
     const std::vector<proc::TcpSocket> all = proc::tcp_sockets();
-    return std::any_of(all.begin(), all.end(), [&](const proc::TcpSocket& one) {
-        return one.is_unacknowledged && (one.port == server_port_ || one.peer.ends_with(port));
+    return std::any_of(all.begin(), all.end(), [&](const proc::TcpSocket& socket) {
+        return socket.is_unacknowledged && (socket.port == server_port_ || socket.peer.ends_with(port));
     });
 }
 
 bool Tracer::is_calm() const {
-    const auto is_calm = [](const auto& one) {
-        if (one.second.is_stopped() || one.second.has_ended()) return true;
+    const auto is_calm = [](const auto& entry) {
+        if (entry.second.is_stopped() || entry.second.has_ended()) return true;
         // A process has the state S already while it looks whether it has to sleep, so it has to be off its processor
         // as well; and one that has been stopped meanwhile is in a call, too, but has another state.
-        if (proc::blocked_in(one.first).empty()) return false;
-        const std::optional<proc::Process> now = proc::process(one.first);
+        if (proc::blocked_in(entry.first).empty()) return false;
+        const std::optional<proc::Process> now = proc::process(entry.first);
         return now && (now->state == 'S' || now->state == 'T');
     };
     return std::all_of(tracees_.begin(), tracees_.end(), is_calm) && !packet_is_on_its_way();

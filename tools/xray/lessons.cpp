@@ -22,7 +22,7 @@ template <class Things, class Condition> std::size_t number_of(const Things& thi
 
 std::size_t queued(const Server& server) {
     std::size_t sum = 0;
-    for (const proc::ListeningSocket& one : server.listening) sum += one.queued;
+    for (const proc::ListeningSocket& socket : server.listening) sum += socket.queued;
     return sum;
 }
 
@@ -42,13 +42,14 @@ std::size_t queued_behind_a_call(const Server& server) {
 /// Connections in a queue that takes no more: it holds one more than the backlog (tcp(7), listen(2)).
 std::size_t in_full_queue(const Server& server) {
     std::size_t sum = 0;
-    for (const proc::ListeningSocket& one : server.listening) sum += one.queued > one.backlog ? one.queued : 0;
+    for (const proc::ListeningSocket& socket : server.listening)
+        sum += socket.queued > socket.backlog ? socket.queued : 0;
     return sum;
 }
 
 std::size_t leftover_copies(const Server& server) {
     return number_of(server.connections_of(server.itself()),
-                     [&](const proc::TcpSocket* one) { return server.is_leftover(server.itself(), *one); });
+                     [&](const proc::TcpSocket* socket) { return server.is_leftover(server.itself(), *socket); });
 }
 
 /// Connections that a child serves while the parent, in accept again, has kept its copy.
@@ -56,7 +57,7 @@ std::size_t kept_copies(const Server& server) {
     const Process& parent = server.itself();
     if (!parent.accepts() || parent.head.threads > 1) return 0;
     return number_of(server.connections_of(parent),
-                     [&](const proc::TcpSocket* one) { return server.holders(one->inode) > 1; });
+                     [&](const proc::TcpSocket* socket) { return server.holders(socket->inode) > 1; });
 }
 
 bool listens(const Server& server, const Process& process) {
@@ -67,17 +68,18 @@ bool listens(const Server& server, const Process& process) {
 /// Children that accept for themselves: the server has forked them ahead, and they hold the listening socket on
 /// purpose.
 std::size_t accepting_children(const Server& server) {
-    return number_of(server.processes,
-                     [&](const Process& one) { return one.depth > 0 && one.accepts() && listens(server, one); });
+    return number_of(server.processes, [&](const Process& process) {
+        return process.depth > 0 && process.accepts() && listens(server, process);
+    });
 }
 
 /// Children that serve a client and have a copy of a listening socket, for which they have no use, as their parent
 /// accepts and none of them does. (One that was forked just now and is not blocked in anything yet may still close it.)
 std::size_t children_that_could_accept(const Server& server) {
     if (!server.itself().accepts() || accepting_children(server) > 0) return 0;
-    return number_of(server.processes, [&](const Process& one) {
-        return one.depth > 0 && (one.receives() || one.sleeps()) && listens(server, one) &&
-               !server.connections_of(one).empty();
+    return number_of(server.processes, [&](const Process& process) {
+        return process.depth > 0 && (process.receives() || process.sleeps()) && listens(server, process) &&
+               !server.connections_of(process).empty();
     });
 }
 
@@ -94,9 +96,9 @@ std::size_t missed(const Server& server) {
 std::size_t served_by_children(const Server& server) {
     if (!server.itself().accepts()) return 0;
     const std::vector<const proc::TcpSocket*> own = server.connections_of(server.itself());
-    return number_of(server.processes, [&](const Process& one) {
-        const std::vector<const proc::TcpSocket*> served = server.connections_of(one);
-        return one.depth > 0 && std::any_of(served.begin(), served.end(), [&](const proc::TcpSocket* socket) {
+    return number_of(server.processes, [&](const Process& process) {
+        const std::vector<const proc::TcpSocket*> served = server.connections_of(process);
+        return process.depth > 0 && std::any_of(served.begin(), served.end(), [&](const proc::TcpSocket* socket) {
                    return !std::binary_search(own.begin(), own.end(), socket);
                });
     });
@@ -218,11 +220,11 @@ std::vector<Lesson> lessons(const Snapshot& snapshot) {
         found.push_back({"orphans", fill_in(ORPHANS, "{n}", std::to_string(snapshot.death->orphans)), CONCURRENT});
     }
     if (!snapshot.server) return found;
-    for (const Explanation& one : EXPLANATIONS) {
-        const std::size_t count = one.count(*snapshot.server);
+    for (const Explanation& explanation : EXPLANATIONS) {
+        const std::size_t count = explanation.count(*snapshot.server);
         if (count == 0) continue;
-        const std::string text = fill_in(one.text, "{n}", std::to_string(count));
-        found.push_back({one.id, fill_in(text, "{call}", snapshot.server->itself().call), one.look_up});
+        const std::string text = fill_in(explanation.text, "{n}", std::to_string(count));
+        found.push_back({explanation.id, fill_in(text, "{call}", snapshot.server->itself().call), explanation.look_up});
     }
     return found;
 }

@@ -273,7 +273,7 @@ template <class SumUp> void append(Lines& lines, const Items& items, std::size_t
 std::string rest_of(const Server& server, std::size_t shown) {
     const auto first = server.processes.begin() + 1 + static_cast<std::ptrdiff_t>(shown);
     const auto zombies =
-        std::count_if(first, server.processes.end(), [](const auto& one) { return one.head.is_zombie(); });
+        std::count_if(first, server.processes.end(), [](const auto& process) { return process.head.is_zombie(); });
     const auto others = server.processes.end() - first - zombies;
     std::string text = "… and ";
     if (others > 0) text += std::to_string(others) + " more processes" + (zombies > 0 ? ", " : "");
@@ -285,8 +285,8 @@ std::string rest_of(const Server& server, std::size_t shown) {
 Items children(const Server& server, Size size, std::size_t room) {
     for (const bool is_brief : {false, true}) {
         Items items;
-        for (auto one = server.processes.begin() + 1; one != server.processes.end(); ++one) {
-            items.push_back({wrap(below(server, *one, is_brief), size.columns)});
+        for (auto process = server.processes.begin() + 1; process != server.processes.end(); ++process) {
+            items.push_back({wrap(below(server, *process, is_brief), size.columns)});
         }
         if (is_brief || lines_of(items) <= room) return items;
     }
@@ -340,7 +340,7 @@ Lines picture_of(const Snapshot& snapshot, Size size) {
 
 std::string Line::text() const {
     std::string text(indent, ' ');
-    for (const Segment& one : segments) text += (&one == &segments.front() ? "" : "   ") + one.text;
+    for (const Segment& segment : segments) text += (&segment == &segments.front() ? "" : "   ") + segment.text;
     return text;
 }
 

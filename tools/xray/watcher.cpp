@@ -49,17 +49,18 @@ bool listens(pid_t pid, const Listening& sockets) {
 template <class Fits> pid_t oldest_listener(const Listening& sockets, Fits fits) {
     const proc::Process* oldest = nullptr;
     const std::vector<proc::Process> all = proc::processes();
-    for (const proc::Process& one : all) {
-        if (oldest && std::tie(oldest->started, oldest->pid) < std::tie(one.started, one.pid)) continue;
-        if (listens(one.pid, sockets) && fits(one)) oldest = &one;  // in this order: fits may have to read its memory
+    for (const proc::Process& process : all) {
+        if (oldest && std::tie(oldest->started, oldest->pid) < std::tie(process.started, process.pid)) continue;
+        // Call fits last: it may have to read the memory of the process.
+        if (listens(process.pid, sockets) && fits(process)) oldest = &process;
     }
     return oldest ? oldest->pid : -1;
 }
 
 /// Any process that `fits` accepts and whose descriptors we may not see. -1: none.
 template <class Fits> pid_t any_hidden(Fits fits) {
-    for (const proc::Process& one : proc::processes()) {
-        if (!proc::is_readable(one.pid) && fits(one)) return one.pid;
+    for (const proc::Process& process : proc::processes()) {
+        if (!proc::is_readable(process.pid) && fits(process)) return process.pid;
     }
     return -1;
 }
@@ -113,8 +114,12 @@ void Watcher::find() {
     Listening sockets = proc::listening_sockets();
     snapshot_.hidden_listener.reset();
     if (!target_.name.empty()) {
-        const auto is_called_so = [&](const proc::Process& one) { return one.name == target_.name.substr(0, 15); };
-        const auto is_started_so = [&](const proc::Process& one) { return is_started_as(one.pid, target_.name); };
+        const auto is_called_so = [&](const proc::Process& process) {
+            return process.name == target_.name.substr(0, 15);
+        };
+        const auto is_started_so = [&](const proc::Process& process) {
+            return is_started_as(process.pid, target_.name);
+        };
         pid_ = oldest_listener(sockets, is_called_so);
         if (pid_ == -1) pid_ = oldest_listener(sockets, is_started_so);
         if (pid_ == -1) pid_ = any_hidden(is_called_so);
@@ -160,8 +165,8 @@ void Watcher::look_at_server() {
         user_counted_ = Clock::now();
     }
     server.processes_of_user = processes_of_user_;
-    for (const Process& one : server.processes) add_references(server.references, one.descriptors);
-    const auto is_orphan = [](const Ended& one) { return one.is_orphan; };
+    for (const Process& process : server.processes) add_references(server.references, process.descriptors);
+    const auto is_orphan = [](const Ended& ended) { return ended.is_orphan; };
     const bool has_orphans = std::any_of(snapshot_.ended.begin(), snapshot_.ended.end(), is_orphan);
     elsewhere_.add_to(server.references, server.processes, has_orphans);
     read_sockets(server);
@@ -222,24 +227,26 @@ bool Watcher::read(Known& known) {
 
 /// Those that were below the server and are no more: they have ended, or lost their parent and found another.
 void Watcher::drop_unseen() {
-    for (auto one = known_.begin(); one != known_.end();) {
-        const auto& [pid, known] = *one;
+    for (auto entry = known_.begin(); entry != known_.end();) {
+        const auto& [pid, known] = *entry;
         if (known.is_seen) {
-            ++one;
+            ++entry;
             continue;
         }
         const bool is_there = is_alive(known.process.head);
         snapshot_.ended.push_back({known.process.head, known.hold.exit_status(), is_there});
-        one = known_.erase(one);
+        entry = known_.erase(entry);
     }
 }
 
 /// Whether each socket that a process of the server holds is known: one that is not may be no TCP socket at all.
 bool Watcher::has_all_sockets_of(const Server& server) const {
     std::unordered_set<std::uint64_t> known;
-    for (const proc::TcpSocket& one : sockets_) known.insert(one.inode);
-    for (const proc::ListeningSocket& one : server.listening) known.insert(one.inode);
-    const auto is_known = [&](const proc::Descriptor& one) { return !one.is_socket() || known.count(one.inode) > 0; };
+    for (const proc::TcpSocket& socket : sockets_) known.insert(socket.inode);
+    for (const proc::ListeningSocket& socket : server.listening) known.insert(socket.inode);
+    const auto is_known = [&](const proc::Descriptor& descriptor) {
+        return !descriptor.is_socket() || known.count(descriptor.inode) > 0;
+    };
     return std::all_of(server.processes.begin(), server.processes.end(), [&](const Process& process) {
         return std::all_of(process.descriptors.begin(), process.descriptors.end(), is_known);
     });
@@ -247,10 +254,10 @@ bool Watcher::has_all_sockets_of(const Server& server) const {
 
 void Watcher::read_sockets(Server& server) {
     unsigned queued = 0;
-    for (const proc::ListeningSocket& one : proc::listening_sockets()) {
-        if (server.holders(one.inode) == 0) continue;
-        server.listening.push_back(one);
-        queued += one.queued;
+    for (const proc::ListeningSocket& listener : proc::listening_sockets()) {
+        if (server.holders(listener.inode) == 0) continue;
+        server.listening.push_back(listener);
+        queued += listener.queued;
     }
     const Clock::time_point now = Clock::now();
     if (has_run_ || queued != queued_ || now - sockets_read_ > SOCKETS_STAY_FRESH || !has_all_sockets_of(server)) {
@@ -260,16 +267,16 @@ void Watcher::read_sockets(Server& server) {
         sockets_read_ = now;
         queued_ = queued;
     }
-    for (const proc::TcpSocket& one : sockets_) {
-        if (one.inode != 0 && server.holders(one.inode) > 0) server.connections.push_back(one);
+    for (const proc::TcpSocket& connection : sockets_) {
+        if (connection.inode != 0 && server.holders(connection.inode) > 0) server.connections.push_back(connection);
     }
     std::sort(server.connections.begin(), server.connections.end(),
               [](const auto& a, const auto& b) { return a.inode < b.inode; });
-    for (const proc::TcpSocket& one : sockets_) {
+    for (const proc::TcpSocket& connection : sockets_) {
         const bool waits = std::any_of(server.listening.begin(), server.listening.end(), [&](const auto& socket) {
-            return socket.queued > 0 && socket.port == one.port;
+            return socket.queued > 0 && socket.port == connection.port;
         });
-        if (waits && is_unaccepted(one)) server.queue.push_back(one);
+        if (waits && is_unaccepted(connection)) server.queue.push_back(connection);
     }
     std::stable_sort(server.queue.begin(), server.queue.end(),
                      [](const auto& a, const auto& b) { return a.since_sent > b.since_sent; });
@@ -300,7 +307,7 @@ void Watcher::record_death() {
     drop_unseen();
     const auto& ended = snapshot_.ended;
     death.orphans = static_cast<std::size_t>(
-        std::count_if(ended.begin(), ended.end(), [](const Ended& one) { return one.is_orphan; }));
+        std::count_if(ended.begin(), ended.end(), [](const Ended& process) { return process.is_orphan; }));
     has_lost_child_ = has_lost_child_ || death.orphans < ended.size();
     const bool failed = death.ended.status && WIFEXITED(*death.ended.status) && WEXITSTATUS(*death.ended.status) != 0;
     const bool handles = snapshot_.server && snapshot_.server->child_signal.disposition == proc::Disposition::handled;
