@@ -1,4 +1,4 @@
-// What silent clients, each of which keeps a child, cost the next one.
+// Measures what silent clients, each of which keeps a child waiting, cost the next client.
 
 #include <chrono>
 #include <cstddef>
@@ -22,17 +22,17 @@ namespace bench {
 namespace {
 
 constexpr int ROUNDS = 5;
-constexpr int ANSWERS = 300;  // of which the median is taken
+constexpr int ANSWERS = 300;  // answers per measurement; their median is used
 constexpr std::size_t HELD[] = {0, 1000, 4000, 8000};
 
 struct Contestant {
     std::string name;
     harness::Program program;
     std::map<std::size_t, std::vector<double>> answers = {};  // milliseconds, by the number of silent clients
-    std::vector<double> memory = {};  // KiB for each of those beyond the first thousand
+    std::vector<double> memory = {};  // KiB for each silent client beyond the first thousand
 };
 
-/// KiB in the lines of /proc/meminfo with these names.
+/// The sum of the lines of /proc/meminfo with these names, in KiB.
 double meminfo(const std::vector<std::string>& names) {
     double sum = 0;
     std::ifstream file("/proc/meminfo");
@@ -44,11 +44,11 @@ double meminfo(const std::vector<std::string>& names) {
     return sum;
 }
 
-/// KiB that processes cost and give back at once when they end (proc_meminfo(5)): their pages, the tables of these,
-/// their stacks in the kernel, and what it allocates for them.
+/// The memory in KiB that processes use and free when they exit (proc_meminfo(5)): their pages, page tables, kernel
+/// stacks and other allocations of the kernel.
 double memory_of_processes() { return meminfo({"AnonPages", "PageTables", "KernelStack", "SUnreclaim"}); }
 
-/// Milliseconds from connect until the answer is over.
+/// Milliseconds from connect to the end of the answer.
 double answer_time(std::uint16_t port) {
     const auto begin = std::chrono::steady_clock::now();
     harness::Client client(port);
@@ -71,7 +71,7 @@ void measure_held(Contestant& contestant) {
         for (int i = 0; i < ANSWERS; ++i) times.push_back(answer_time(server.port()));
         contestant.answers[count].push_back(spread_of(times).median);
     }
-    // The first thousand may have had what an earlier server left in the kernel's caches.
+    // The first thousand may use memory that an earlier server left in the kernel's caches, so they are not counted.
     const auto [least, most] = std::pair(HELD[1], *std::rbegin(HELD));
     contestant.memory.push_back((memory[most] - memory[least]) / static_cast<double>(most - least));
 }
@@ -94,7 +94,8 @@ void print_table(const std::vector<Contestant>& all) {
     }
 }
 
-/// How much longer it takes with the most clients than with none, in the same round, and what each takes of memory.
+/// Prints how much longer an answer takes with the most silent clients than with none, in the same round, and the
+/// memory of each client.
 void print_growth(const std::vector<Contestant>& all) {
     constexpr double GOAL = 1.2;
     const std::size_t most = *std::rbegin(HELD);

@@ -1,4 +1,4 @@
-// Requests a second: a server at work alone, then the next one, and all of that several times over.
+// Measures requests per second. The servers run one after the other, never at the same time, in several rounds.
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -32,10 +32,10 @@ struct Contestant {
     std::string name;
     std::string path;
     std::unique_ptr<harness::Server> server;
-    std::vector<double> rates = {};  // requests a second, of each round
+    std::vector<double> rates = {};  // requests per second, of each round
 };
 
-/// A port that nobody has, for servers which cannot be told to choose one.
+/// A free port, for servers that cannot choose one themselves.
 std::string free_port() {
     net::Socket socket(AF_INET, SOCK_STREAM);
     sockaddr_in address = {};
@@ -45,7 +45,7 @@ std::string free_port() {
     return std::to_string(socket.port());
 }
 
-/// A folder with a page, for servers of files. It goes when its scope ends.
+/// A temporary folder with a page, for file servers. The destructor removes it.
 class Site {
 public:
     Site() {
@@ -71,7 +71,7 @@ bool succeeds(const harness::Program& program) {
 
 bool is_installed(const std::string& program) { return succeeds({{"sh", "-c", "command -v \"$0\"", program}}); }
 
-/// How the servers of this project were linked here: "static" where that is possible.
+/// How this project's servers were linked: "static" where that is possible.
 std::string linked() {
     std::ifstream file("build/static");
     std::string option;
@@ -79,7 +79,7 @@ std::string linked() {
     return option.empty() ? "dynamic" : "static";
 }
 
-/// Starts the contestants. A server of others that cannot be started is named on stderr and left out.
+/// Starts the contestants. Another project's server that cannot be started is named on stderr and left out.
 class Contestants {
 public:
     /// Throws std::exception when the server cannot be started.
@@ -100,7 +100,7 @@ private:
     std::vector<Contestant> all_;
 };
 
-/// Servers that run a WSGI application, two workers each. All print a line for each request.
+/// Servers that run a WSGI application, with two workers each. All of them log each request.
 void add_wsgi_servers(Contestants& all, const std::string& what, const std::string& application, const char* path) {
     const std::string uwsgi_address = "127.0.0.1:" + free_port();
     const std::string gunicorn_address = "127.0.0.1:" + free_port();
@@ -115,7 +115,8 @@ void add_wsgi_servers(Contestants& all, const std::string& what, const std::stri
         {"gunicorn", "--bind", gunicorn_address, "--workers", "2", "--access-logfile", "/dev/null", application}, path);
 }
 
-/// Ours, and those of others that can be started here. Throws std::exception when one of ours cannot be started.
+/// This project's servers, and those of others that can be started here. Throws std::exception when one of this
+/// project's cannot be started.
 std::vector<Contestant> contestants(const std::string& site) {
     const std::string port[] = {free_port(), free_port()};
     Contestants all;
@@ -138,8 +139,8 @@ std::vector<Contestant> contestants(const std::string& site) {
     return all.take();
 }
 
-/// What ab says after "`name`:".
-double told(const std::string& text, const std::string& name) {
+/// The value that ab prints after "`name`:".
+double value_of(const std::string& text, const std::string& name) {
     const std::size_t found = text.find(name + ':');
     if (found == std::string::npos) throw std::runtime_error("ab says nothing of " + name + ":\n" + text);
     return std::strtod(text.c_str() + found + name.size() + 1, nullptr);
@@ -152,12 +153,13 @@ double requests_per_second(const Contestant& contestant) {
                           "http://127.0.0.1:" + std::to_string(contestant.server->port()) + contestant.path}});
     ab.until_ended();
     const std::string text = ab.out() + ab.err();
-    const bool has_failed = told(text, "Failed requests") > 0 || text.find("Non-2xx responses") != std::string::npos;
+    const bool has_failed =
+        value_of(text, "Failed requests") > 0 || text.find("Non-2xx responses") != std::string::npos;
     if (has_failed) throw std::runtime_error("a request failed:\n" + text);
-    return told(text, "Requests per second");
+    return value_of(text, "Requests per second");
 }
 
-/// One more round. Who loses a request is out, with its reason.
+/// Runs one more round. A server that loses a request is removed, and the reason is printed.
 void measure(Contestant& contestant) {
     try {
         contestant.rates.push_back(requests_per_second(contestant));
@@ -174,7 +176,7 @@ const Contestant* find(const std::vector<Contestant>& all, const std::string& na
     return nullptr;
 }
 
-/// Round by round: what disturbs a round disturbs both.
+/// The ratio of each round: what disturbs a round disturbs both servers.
 Spread ratio(const Contestant& contestant, const Contestant& other) {
     std::vector<double> ratios;
     for (std::size_t round = 0; round < contestant.rates.size(); ++round) {
@@ -217,8 +219,9 @@ void measure_throughput() {
     const Site site;
     std::vector<Contestant> all = contestants(site.path());
     for (int round = 0; round < ROUNDS; ++round) {
+        // Every second round runs backwards, so that no server always follows the same one.
         if (round % 2 == 0) std::for_each(all.begin(), all.end(), measure);
-        else std::for_each(all.rbegin(), all.rend(), measure);  // nobody is always the one after somebody
+        else std::for_each(all.rbegin(), all.rend(), measure);
         std::erase_if(all, [](const Contestant& contestant) { return contestant.server == nullptr; });
     }
     print_heading("requests a second (ab -c " + std::to_string(AT_ONCE) + "), median, least and most of " +

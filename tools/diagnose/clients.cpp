@@ -40,7 +40,7 @@ Finding undecided(Server& server, const std::string& what) {
         return !proc::sleeps(process.pid) || proc::executable(process.pid) != program;
     });
     if (all.empty() || server.program().is_restless) return {Answer::undecided, what + ": " + server.state()};
-    const std::string evidence = what + ": pid " + to_string(all.front().pid) + " sleeps, and hides the rest";
+    const std::string evidence = what + ": pid " + to_string(all.front().pid) + " sleeps, so the rest cannot be seen";
     return {Answer::undecided, evidence, "", true};
 }
 
@@ -107,14 +107,12 @@ bool ask(Server& server, Client& client) {
         if (!harness::is_http(client.received())) client.half_close();
         return true;
     }
-    if (client.has_ended())
-        server.until([&] {
-            return server.is_asleep();
-        });  // until() also returns when the server has exited, which closes the connection too
+    // The exit of the server ends the connection too: then this wait returns at once.
+    if (client.has_ended()) server.until([&] { return server.is_asleep(); });
     return client.has_ended() && !client.received().empty();
 }
 
-void stay_to_the_end(Server& server, const Client& client) {
+void wait_for_close(Server& server, const Client& client) {
     server.until([&] { return client.has_ended() || server.is_at_rest(); });
 }
 
@@ -186,7 +184,7 @@ std::string server_in_words(Server& server, Clients& clients, const Holder& hold
     }
     const std::string call = proc::blocked_in(holder.pid);
     if (hold(server, clients).place == Place::with_the_server) {
-        return "no child for a client: one process has them all, and waits in " + call + " (an event loop)";
+        return "no child for a client: one process serves all clients, and waits in " + call + " (an event loop)";
     }
     return "no child for a client: it serves one after the other itself";
 }
@@ -198,7 +196,7 @@ Finding without_child(Server& server, Clients& clients, const Holder& holder) {
     if (holder.place == Place::disconnected) {
         return not_applicable("it disconnects a client that has not asked yet, so that no child can be held");
     }
-    return undecided(server, "a silent client is not taken care of");
+    return undecided(server, "a silent client is not accepted");
 }
 
 void until_reaped(Server& server) {

@@ -70,7 +70,7 @@ bool send_request(const Server& server, const Client& client);
 bool ask(Server& server, Client& client);
 
 /// Call it after ask(): waits until the server has closed the connection, or is idle and keeps it open.
-void stay_to_the_end(Server& server, const Client& client);
+void wait_for_close(Server& server, const Client& client);
 
 /// Waits until the server is idle: its children have exited, or stay asleep. Returns false when it does not become
 /// idle.

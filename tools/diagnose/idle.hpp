@@ -26,6 +26,6 @@ Work watch(Server& server);
 Program with_few_descriptors(const Program& program);
 
 /// Connects clients until there are `count` or one is not accepted.
-void crowd(Server& server, Clients& clients, std::size_t count);
+void connect_many(Server& server, Clients& clients, std::size_t count);
 
 }  // namespace diagnose

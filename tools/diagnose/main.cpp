@@ -37,12 +37,12 @@ constexpr const char* USAGE =
        diagnose --exercise N [COMMAND [ARG…]]
        diagnose --exercises | --grade FILE
 
-Starts the server COMMAND again and again, tries every behaviour on it, and says which step it behaves like.
-The server is told nothing, but that PORT=0 is in its environment: its port is found.
+Starts the server COMMAND again and again, tries every behaviour on it, and prints which step it behaves like.
+The server gets PORT=0 in its environment; diagnose finds the port that it listens on.
 
   --expect STEP       a letter from a to h, or step_a to step_h: success is to be at least as good as this one
-  --only BEHAVIOUR    try this one alone, and those of the other --only: "reaps many", say
-  --path PATH         what clients ask for, instead of /hello
+  --only BEHAVIOUR    try only this behaviour, for example "reaps many"; can be repeated
+  --path PATH         the path that clients request, instead of /hello
   --port N            the server listens on this port, and cannot be told to take another one
   --explain           after each no: what to change, and which page and exercise show it
   --json              print one object instead of lines
@@ -108,8 +108,8 @@ Options options_of(int argc, char* argv[]) {
                             {"grade", required_argument, nullptr, 'g'},
                             {nullptr, 0, nullptr, 0}};
     Options options;
-    for (int option; (option = getopt_long(argc, argv, "+", known, nullptr)) !=
-                     -1;) {  // +: options after the first word belong to the server
+    // "+" stops at the first word that is no option: the rest is the server's command.
+    for (int option; (option = getopt_long(argc, argv, "+", known, nullptr)) != -1;) {
         if (option == 'e') options.expect = step_of(optarg);
         else if (option == 'o') options.rows.push_back(&behaviour(optarg));
         else if (option == 'p') options.path = optarg;
@@ -122,8 +122,7 @@ Options options_of(int argc, char* argv[]) {
         else if (option == 's') options.source = optarg;
         else if (option == 'l') options.list = true;
         else if (option == 'g') options.junit = optarg;
-        // getopt_long has printed which option is wrong.
-        else throw std::invalid_argument("diagnose --help tells the options");
+        else throw std::invalid_argument("diagnose --help tells the options");  // getopt_long has named it
     }
     options.command.assign(argv + optind, argv + argc);
     if (options.help || options.is_about_exercises()) return options;
@@ -134,7 +133,7 @@ Options options_of(int argc, char* argv[]) {
     return options;
 }
 
-// ---- what is printed ----------------------------------------------------------------------------
+// ---- output -------------------------------------------------------------------------------------
 
 /// The evidence, and the rule that explains it when it shows a fault.
 std::string explained(const Tried& row) {
@@ -169,7 +168,7 @@ private:
     bool is_second_ = false;
 };
 
-// ---- what is done -------------------------------------------------------------------------------
+// ---- actions ------------------------------------------------------------------------------------
 
 /// Lists, checks or grades exercises, without trying the whole table.
 int run_exercises(const Options& options) {

@@ -54,7 +54,7 @@ std::string why_unanswered(Server& server, const Client& client) {
 }
 
 /// The state of a child that has served its client but does not exit; empty when it has exited.
-std::string where_stays(Server& server, pid_t child, Client& client) {
+std::string state_of_remaining_child(Server& server, pid_t child, Client& client) {
     if (until_exit(server, child, client)) return "";
     const std::string call = proc::blocked_in(child);
     return "its child does not exit when it has served its client: pid " + std::to_string(child) +
@@ -62,7 +62,7 @@ std::string where_stays(Server& server, pid_t child, Client& client) {
 }
 
 /// Connects a client, which is silent at first, then sends its request and is served.
-void look_at_first_client(Server& server, Nature& nature) {
+void observe_first_client(Server& server, Nature& nature) {
     Clients clients;
     const Holder holder = hold(server, clients);
     if (clients.empty()) {
@@ -75,9 +75,10 @@ void look_at_first_client(Server& server, Nature& nature) {
     nature.is_http = harness::is_http(clients.front().received());
     if (nature.is_http) nature.status = clients.front().received().substr(0, 12);
     if (!is_answered) nature.unanswered = why_unanswered(server, clients.front());
-    else if (holder.place == Place::with_a_child) nature.child_stays = where_stays(server, holder.pid, clients.front());
+    else if (holder.place == Place::with_a_child)
+        nature.child_stays = state_of_remaining_child(server, holder.pid, clients.front());
     if (!is_answered) return;
-    stay_to_the_end(server, clients.front());
+    wait_for_close(server, clients.front());
     clients.clear();
     settle(server);
     if (!server.has_ended()) return;
@@ -93,14 +94,14 @@ bool is_deferred(const Server& server, const Client& client) {
 
 /// Finds out whether the kernel hands over clients at once. Also whether the server blocks while it waits for its first
 /// client, and blocks again after it has served one.
-void look_at_rest(Server& server, Program& program) {
+void observe_idle_server(Server& server, Program& program) {
     constexpr std::chrono::milliseconds A_WHILE(500);
     program.is_restless = server.program().is_restless || !server.until([&] { return server.is_ready(); }, A_WHILE);
     Clients clients;
     if (!connect(server, clients)) return;
     program.defers_accept = is_deferred(server, clients.back());
     if (program.is_restless || !ask(server, clients.back())) return;
-    stay_to_the_end(server, clients.back());
+    wait_for_close(server, clients.back());
     clients.clear();
     program.is_restless = !server.until([&] { return server.is_at_rest(); }) && server.runs_for_ever();
 }
@@ -144,11 +145,11 @@ Subject learn(const Program& program) {
     subject.program.listening_socket = answering_socket(patient(program));
     {
         Server server(patient(subject.program));
-        look_at_rest(server, subject.program);
+        observe_idle_server(server, subject.program);
     }
     {
         Server server(patient(subject.program));
-        look_at_first_client(server, subject.nature);
+        observe_first_client(server, subject.nature);
     }
     Nature& nature = subject.nature;
     if (nature.kind == Kind::iterative && has_event_loop(patient(subject.program))) nature.kind = Kind::event_loop;

@@ -16,8 +16,8 @@ enum class Kind {
     event_loop,  ///< one process serves many clients at a time
     threads,
     forks,  ///< a child for each client, forked when the client has connected
-    forks_late,  ///< a child for each client, started when it has sent its request; or whose child is too quick to be
-                 ///< seen
+    forks_late,  ///< a child for each client, forked after it has sent its request; or a child that exits too fast to
+                 ///< be seen
     workers,  ///< pre-forked processes, each of which calls accept
 };
 

@@ -89,7 +89,7 @@ Finding reaps_burst(const Program& program, std::size_t count) {
     kill(server.acceptor(), SIGCONT);
     const bool settled = settle(server);
     if (server.has_ended()) return not_applicable("the first of them ended it: " + server.death());
-    if (!settled) return undecided(server, "it has not come to rest");
+    if (!settled) return undecided(server, "it has not become idle");
     const std::string evidence = to_string(count) + " children exited together, ";
     until_reaped(server);
     const std::size_t zombies = server.zombies().size();

@@ -23,8 +23,8 @@ std::size_t show_clients(Server& server, Clients& clients, std::size_t count) {
     std::deque<Holder> at_work;  // the holder of each element of `clients`
     for (std::size_t i = 0; i < count; ++i) {
         Holder holder = hold(server, clients);
-        while (holder.place == Place::in_the_queue &&
-               !at_work.empty()) {  // the server accepts the next when another has disconnected
+        // The server accepts the next client when another has disconnected.
+        while (holder.place == Place::in_the_queue && !at_work.empty()) {
             if (!ask(server, clients.front()) || !until_exit(server, at_work.front().pid, clients.front())) return i;
             clients.pop_front();
             at_work.pop_front();
@@ -49,7 +49,7 @@ Program with_few_descriptors(const Program& program) {
     return limited;
 }
 
-void crowd(Server& server, Clients& clients, std::size_t count) {
+void connect_many(Server& server, Clients& clients, std::size_t count) {
     while (clients.size() < count) {
         const Place place = hold(server, clients).place;
         if (place == Place::in_the_queue || place == Place::moving) return;
@@ -62,7 +62,7 @@ namespace {
 Finding survives_crowd(const Program& limited, const std::string& allowed) {
     Server server(limited);
     Clients clients;
-    crowd(server, clients, *limited.max_descriptors + 8);
+    connect_many(server, clients, *limited.max_descriptors + 8);
     const std::string evidence = to_string(clients.size()) + " clients at once" + allowed;
     const Work work = watch(server);
     if (server.has_ended()) return no(evidence + ": " + server.death());

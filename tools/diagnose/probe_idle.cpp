@@ -24,8 +24,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// The state of all processes and threads of a server at one moment.
-struct Look {
-    explicit Look(const Server& server) {
+struct Snapshot {
+    explicit Snapshot(const Server& server) {
         for (const proc::Process& process : server.alive()) {
             pids.insert(process.pid);
             for (const pid_t thread : proc::threads(process.pid)) {
@@ -47,8 +47,8 @@ struct Look {
 }  // namespace
 
 bool Work::is_idle() const {
-    constexpr double NOTHING_TO_SPEAK_OF = 0.05;
-    return is_still || (births == 0 && share < NOTHING_TO_SPEAK_OF);
+    constexpr double NEGLIGIBLE = 0.05;
+    return is_still || (births == 0 && share < NEGLIGIBLE);
 }
 
 std::string Work::in_words() const {
@@ -61,15 +61,15 @@ std::string Work::in_words() const {
 Work watch(Server& server) {
     constexpr std::chrono::milliseconds STILL(250);
     constexpr std::chrono::milliseconds LONGEST(1500);
-    const Look first(server);
-    Look last = first;
+    const Snapshot first(server);
+    Snapshot last = first;
     std::set<pid_t> pids = first.pids;
     const Clock::time_point begin = Clock::now();
     Clock::time_point still_since = begin;
     Work work;
     server.Process::until(
         [&] {
-            const Look now(server);
+            const Snapshot now(server);
             if (now.runs != last.runs || now.pids != last.pids || !now.is_asleep) still_since = Clock::now();
             pids.insert(now.pids.begin(), now.pids.end());
             last = now;
@@ -91,7 +91,7 @@ std::optional<Finding> work_without_clients(const Subject& subject) {
     Server server(patient(subject.program));
     if (subject.nature.unanswered.empty() && !subject.nature.dies_of_exit) {
         Clients clients;
-        if (connect(server, clients) && ask(server, clients.back())) stay_to_the_end(server, clients.back());
+        if (connect(server, clients) && ask(server, clients.back())) wait_for_close(server, clients.back());
         clients.clear();
         server.until([&] { return server.is_quiet() || server.is_at_rest(); });
     }
@@ -135,7 +135,7 @@ Finding idle_when_done(const Subject& subject) {
     const Program limited = with_few_descriptors(subject.program);
     Server full(limited);
     Clients clients;
-    crowd(full, clients, *limited.max_descriptors + 8);
+    connect_many(full, clients, *limited.max_descriptors + 8);
     const Work work = watch(full);
     if (full.has_ended() || work.is_idle()) return yes(ASLEEP);
     return {Answer::no, "with as many clients as it has descriptors for, " + work.in_words(),

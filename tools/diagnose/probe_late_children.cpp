@@ -76,7 +76,8 @@ Finding late_survives_sigchld(const Subject& subject) {
         settle(server);
         if (server.has_ended()) break;
         if (clients.back().received().empty() && (clients.back().has_ended() || !ask(server, clients.back()))) {
-            return {Answer::no, "when a child exited, the next client, whose request was awaited, was disconnected",
+            return {Answer::no,
+                    "when a child exited, the next client was disconnected before it could send its request",
                     "a handler interrupts recv as well (EINTR)"};
         }
         settle(server);

@@ -30,7 +30,7 @@ Finding goes_on(Server& server, const std::string& evidence) {
     if (server.has_ended()) return no(evidence + ", and then " + server.death());
     if (is_quiet && !next.empty() && next.front().has_ended())
         return no(evidence + ", and when all had left, the next one as well");
-    return undecided(server, "it has not come to rest");
+    return undecided(server, "it has not become idle");
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ Finding process_limit(const Subject& subject) {
             return without_child(server, clients, holder);
         }
         if (!server.has_ended() && serve(server, clients.back(), holder)) continue;
-        if (!server.has_ended()) return undecided(server, "it has not come to rest");
+        if (!server.has_ended()) return undecided(server, "it has not become idle");
         if (exits == 0) return not_applicable("the first exit ended it: " + server.death());
         return no(evidence + server.death());
     }
@@ -74,8 +74,7 @@ Finding sheds_load(const Subject& subject) {
             return no("with " + to_string(i) + " live clients, and " + to_string(limit) + " processes allowed, " +
                       server.death());
         }
-        if (holder.place == Place::in_the_queue && with_children > 0)
-            break;  // the other clients stay in the accept queue
+        if (holder.place == Place::in_the_queue && with_children > 0) break;  // the others stay in the queue
         const bool is_workers = holder.place == Place::with_the_server && subject.nature.kind == Kind::workers;
         if (holder.place == Place::with_a_child || is_workers) ++with_children;
         else if (holder.place == Place::disconnected && with_children > 0) ++refused;

@@ -65,13 +65,13 @@ void leave_before_answer(Server& server) {
     }
 }
 
-struct Rudeness {
+struct Misbehaviour {
     const char* in_words;
     void (*act)(Server& server);
     const char* rule;
 };
 
-constexpr Rudeness ALL[] = {
+constexpr Misbehaviour ALL[] = {
     {"clients that closed without sending anything", say_nothing, "recv returns 0 when the client has closed"},
     {"clients that were reset while it waited for a request", reset_while_it_reads,
      "recv fails (ECONNRESET): that ends one client, not the server"},
@@ -113,7 +113,7 @@ struct Outcome {
     std::size_t after = 0;
 };
 
-Outcome outcome_of(const Rudeness& rudeness, const Subject& subject) {
+Outcome outcome_of(const Misbehaviour& misbehaviour, const Subject& subject) {
     Server server(patient(subject.program));
     Outcome outcome = {std::nullopt, sockets_of_all(server)};
     const std::vector<pid_t> workers = server.workers();
@@ -121,37 +121,37 @@ Outcome outcome_of(const Rudeness& rudeness, const Subject& subject) {
         const auto process = proc::process(pid);
         return !process || process->is_zombie();
     };
-    rudeness.act(server);
+    misbehaviour.act(server);
     settle(server);
-    const std::string evidence = std::string("after ") + rudeness.in_words + ", ";
+    const std::string evidence = std::string("after ") + misbehaviour.in_words + ", ";
     // Some servers exit after any child has exited: then the clients are not the cause.
     const auto is_no_fault = [&] {
         return server.has_ended() &&
                (subject.nature.dies_of_exit || server.death().ends_with("Interrupted system call"));
     };
     if (server.has_ended()) {
-        if (!is_no_fault()) outcome.fault = {Answer::no, evidence + server.death(), rudeness.rule};
+        if (!is_no_fault()) outcome.fault = {Answer::no, evidence + server.death(), misbehaviour.rule};
         return outcome;
     }
     if (const auto dead = std::find_if(workers.begin(), workers.end(), has_ended); dead != workers.end()) {
-        outcome.fault = {Answer::no, evidence + "its worker " + to_string(*dead) + " has ended", rudeness.rule};
+        outcome.fault = {Answer::no, evidence + "its worker " + to_string(*dead) + " has ended", misbehaviour.rule};
         return outcome;
     }
     server.stays([&] { return (outcome.after = sockets_of_all(server)) > outcome.before; });
     Clients polite;
     if ((!connect(server, polite) || !ask(server, polite.back())) && !is_no_fault()) {
-        outcome.fault = {Answer::no, evidence + "the next client is not served: " + server.state(), rudeness.rule};
+        outcome.fault = {Answer::no, evidence + "the next client is not served: " + server.state(), misbehaviour.rule};
     }
     return outcome;
 }
 
 /// The fault that one kind of misbehaving clients reveals; empty when there is none.
-std::optional<Finding> fault_of(const Rudeness& rudeness, const Subject& subject) {
-    const Outcome outcome = outcome_of(rudeness, subject);
+std::optional<Finding> fault_of(const Misbehaviour& misbehaviour, const Subject& subject) {
+    const Outcome outcome = outcome_of(misbehaviour, subject);
     if (outcome.fault || outcome.after <= outcome.before) return outcome.fault;
     if (outcome.after <= sockets_after_polite_clients(subject)) return std::nullopt;
     return Finding{Answer::no,
-                   std::string("after ") + rudeness.in_words + " it holds " + to_string(outcome.after) +
+                   std::string("after ") + misbehaviour.in_words + " it holds " + to_string(outcome.after) +
                        " sockets, and " + to_string(outcome.before) + " before",
                    "each connection keeps its descriptor until that is closed, whatever recv has returned"};
 }
@@ -161,8 +161,8 @@ std::optional<Finding> fault_of(const Rudeness& rudeness, const Subject& subject
 Finding survives_rude_clients(const Subject& subject) {
     if (std::optional<Finding> none = without_life(subject.nature)) return *none;
     if (std::optional<Finding> none = without_exit(subject.nature)) return *none;
-    for (const Rudeness& rudeness : ALL) {
-        if (std::optional<Finding> fault = fault_of(rudeness, subject)) return *fault;
+    for (const Misbehaviour& misbehaviour : ALL) {
+        if (std::optional<Finding> fault = fault_of(misbehaviour, subject)) return *fault;
     }
     if (subject.nature.dies_of_exit) return yes("it ends when a child exits, whatever the client has done");
     return yes("clients reset, left early or sent nothing, and it holds no more sockets than before");

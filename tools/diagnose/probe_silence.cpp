@@ -16,7 +16,7 @@ namespace {
 /// A silent client of a server that was started with TIMEOUT=`seconds`.
 struct Silence {
     Silence(const Program& program, const std::string& seconds)
-        : told("with TIMEOUT=" + seconds),
+        : setting("with TIMEOUT=" + seconds),
           server(program.with("SLEEP", "0").with("TIMEOUT", seconds)),
           place(hold(server, clients).place) {}
 
@@ -29,7 +29,7 @@ struct Silence {
     /// Whether the connection has lasted for `least`, or the client got a page without sending anything.
     bool is_enough(std::chrono::milliseconds least) { return lasted >= least || is_page(clients.front().received()); }
 
-    std::string told;
+    std::string setting;
     Server server;
     Clients clients;
     std::chrono::steady_clock::time_point begin =
@@ -40,7 +40,7 @@ struct Silence {
 
 Finding too_short(const Silence& silence) {
     return {Answer::no,
-            silence.told + " it let go of a silent client after " + to_string(silence.lasted.count()) + " ms",
+            silence.setting + " it let go of a silent client after " + to_string(silence.lasted.count()) + " ms",
             "a client may take its time, for TIMEOUT seconds"};
 }
 
@@ -53,8 +53,8 @@ Finding outlasts(Silence& silence, std::chrono::milliseconds idle) {
     const bool is_served =
         !server.has_ended() && connect(server, clients) && (ask(server, clients.back()) || clients.back().has_ended());
     if (is_served && !server.has_ended()) return yes("it has let go of a silent client");
-    return {Answer::no, silence.told + ", and no client for " + to_string(idle.count()) + " ms, " + server.state(),
-            "who waits for the next client may have to wait for ever"};
+    return {Answer::no, silence.setting + ", and no client for " + to_string(idle.count()) + " ms, " + server.state(),
+            "a server may have to wait for its next client for ever"};
 }
 
 /// With a short TIMEOUT, the server must disconnect a silent client after that time, and must not exit itself.
@@ -66,7 +66,7 @@ Finding keeps_short_timeout(const Program& program) {
         return undecided(server, "no client is taken");
     }
     if (!silence.ends_within(10 * TIMEOUT)) {
-        return no("after 2 s, " + silence.told + ", it still waits for a silent client");
+        return no("after 2 s, " + silence.setting + ", it still waits for a silent client");
     }
     if (server.has_ended()) return undecided(server, "no silent client can be held");
     if (!silence.is_enough(TIMEOUT / 2)) return too_short(silence);

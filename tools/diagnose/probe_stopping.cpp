@@ -46,9 +46,8 @@ Finding stops_gracefully(const Subject& subject) {
     if (server.has_ended() && has_client) return no("while a client was being served, " + server.death());
     const auto goes_on = [&] { return server.is_listening() && server.is_ready(); };
     if (server.stays(goes_on) && accepts_another(server)) return no(ACCEPTS);
-    for (; !clients.empty();
-         clients.pop_back(),
-         holders.pop_back()) {  // the newest first: a broken server may remember only the last child
+    // The newest first: a broken server may remember only the last child.
+    for (; !clients.empty(); clients.pop_back(), holders.pop_back()) {
         if (server.has_ended()) {
             return {Answer::no, "while another client was being served, " + server.death(),
                     "it has to wait for all that it has begun"};

@@ -104,7 +104,7 @@ struct Parcel {
 
 /// The number of processes and threads that descend from this process, without the zombies that it will reap itself. (A
 /// fork that was just allowed may not be visible yet. Simultaneous forks can therefore exceed the limit.)
-std::size_t count_below_us() {
+std::size_t count_descendants() {
     std::size_t count = 0;
     for (const proc::Process& process : proc::descendants(getpid())) {
         if (!process.is_zombie() || process.ppid != getpid()) count += std::max(process.threads, 1U);
@@ -156,12 +156,11 @@ void answer_fork(int listener, std::size_t most) {
     reply.answer.id = asked.question.id;
     reply.answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
     try {
-        if (count_below_us() >= most) {
+        if (count_descendants() >= most) {
             reply.answer.flags = 0;
             reply.answer.error = -EAGAIN;
         }
-    } catch (const std::exception&) {  // the processes cannot be counted: better to allow one fork too many than to
-                                       // refuse a legitimate one
+    } catch (const std::exception&) {  // without a count, better one fork too many than a false refusal
     }
     ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &reply.answer);
 }

@@ -110,9 +110,9 @@ Started start(const Program& program, const KeeperEnds& ends) {
 /// Sends SIGSTOP to all descendants, so that none can fork any more. It scans until two scans in a row find nothing to
 /// stop: the second finds a child that was forked during the first.
 void freeze_all_descendants(Clock::time_point deadline) {
-    for (int calm_looks = 0; calm_looks < 2 && Clock::now() < deadline; ++calm_looks) {
+    for (int quiet_scans = 0; quiet_scans < 2 && Clock::now() < deadline; ++quiet_scans) {
         for (const proc::Process& process : proc::descendants(getpid())) {
-            if ((process.state == 'R' || process.state == 'S') && kill(process.pid, SIGSTOP) == 0) calm_looks = -1;
+            if ((process.state == 'R' || process.state == 'S') && kill(process.pid, SIGSTOP) == 0) quiet_scans = -1;
         }
     }
 }
@@ -147,7 +147,7 @@ void end_all_descendants(pid_t program) {
     if (reap_all()) kill(0, SIGKILL);
 }
 
-// ---- in between ---------------------------------------------------------------------------------
+// ---- while the program runs ---------------------------------------------------------------------
 
 /// Reaps children and reports each of them, until the other end of `reports` is closed. Returns the program's pid; 0
 /// when the program was reaped.

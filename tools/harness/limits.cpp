@@ -117,8 +117,8 @@ void require_sight_of(const Program& program) {
     __user_cap_data_struct ours[_LINUX_CAPABILITY_U32S_3] = {};
     if (syscall(SYS_capget, &header, ours) == 0 && (ours[0].effective & 1U << CAP_SYS_PTRACE) != 0) return;
     throw std::runtime_error(
-        "as root, which lacks CAP_SYS_PTRACE here (a container?), nobody can be watched who runs as another user: "
-        "be a user yourself (setpriv --reuid=1000 --regid=1000 --clear-groups …), or have it "
+        "as root, which lacks CAP_SYS_PTRACE here (a container?), no process of another user can be watched: "
+        "run this as an ordinary user (setpriv --reuid=1000 --regid=1000 --clear-groups …), or add it "
         "(--cap-add=SYS_PTRACE)");
 }
 

@@ -40,7 +40,7 @@ struct Program {
     /// Set by a signal handler: when it is not 0, every wait throws Interrupted. Null when there is no such handler.
     const volatile std::sig_atomic_t* interrupted = nullptr;
     std::string path = "/hello";  ///< the path that clients request
-    std::uint16_t port = 0;  ///< where it listens; 0: it is told to choose a free port, which is then looked up
+    std::uint16_t port = 0;  ///< where it listens; 0: PORT=0 asks it to choose one, which is then looked up
     std::size_t listening_socket = 0;  ///< which of its listening sockets clients connect to, counted from 0
     /// It never blocks: it polls for its next client, or starts processes without end (server.hpp).
     bool is_restless = false;

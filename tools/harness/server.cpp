@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 /// When all of a server's processes have slept in the same calls for this long, waiting stops. It is longer than a
 /// sleep of 3 seconds, which the article's servers may have.
 constexpr std::chrono::milliseconds STILLNESS = std::chrono::seconds(5);
-constexpr int LOOKS = 50;  // snapshots taken during that time
+constexpr int SNAPSHOTS = 50;  // snapshots taken during that time
 
 /// The CPU time after which a server that is never seen blocked counts as restless. CPU time does not depend on how
 /// busy the machine is.
@@ -238,8 +238,8 @@ bool Server::has_ended() {
 
 std::string Server::death() {
     // When a shell started the server, the shell has reaped it; the shell's own exit status repeats the server's.
-    const bool told = acceptor_ == pid() || (fate_of(acceptor_) == "is gone" && Process::has_ended());
-    return "it " + (told ? fate() : fate_of(acceptor_)) + (last_words().empty() ? "" : ": " + last_words());
+    const bool is_in_own_status = acceptor_ == pid() || (fate_of(acceptor_) == "is gone" && Process::has_ended());
+    return "it " + (is_in_own_status ? fate() : fate_of(acceptor_)) + (last_words().empty() ? "" : ": " + last_words());
 }
 
 std::string Server::last_words() const { return last_line(err()); }
@@ -247,15 +247,16 @@ std::string Server::last_words() const { return last_line(err()); }
 bool Server::until(const std::function<bool()>& condition) {
     bool holds = false;
     std::string last_seen;
-    int still_looks = 0;  // counts snapshots and not seconds, so that a suspended or busy machine does not end the wait
-    Clock::time_point next_look = Clock::now();
+    // Counts snapshots and not seconds, so that a suspended or busy machine does not end the wait.
+    int unchanged_snapshots = 0;
+    Clock::time_point next_snapshot = Clock::now();
     std::optional<std::chrono::nanoseconds> worked;  // the CPU time when all processes were last seen blocked
     std::set<pid_t> known_children;
     int births = 0;
     is_restless_ = is_forking_ = false;
     const auto is_hopeless = [&] {
-        if (Clock::now() < next_look) return false;
-        next_look = Clock::now() + STILLNESS / LOOKS;
+        if (Clock::now() < next_snapshot) return false;
+        next_snapshot = Clock::now() + STILLNESS / SNAPSHOTS;
         const std::size_t known = known_children.size();
         for (const proc::Process& process : children()) known_children.insert(process.pid);
         births = known_children.size() > known ? births + 1 : 0;
@@ -268,9 +269,9 @@ bool Server::until(const std::function<bool()>& condition) {
         if (!worked || seen.find("R ") == std::string::npos) worked = works;
         if (works - *worked > MOST_WORK) return is_restless_ = true;
         // A runnable process that is waiting for the CPU does not count as blocked.
-        still_looks = seen == last_seen && seen.find("R ") == std::string::npos ? still_looks + 1 : 0;
+        unchanged_snapshots = seen == last_seen && seen.find("R ") == std::string::npos ? unchanged_snapshots + 1 : 0;
         last_seen = seen;
-        return !seen.empty() && still_looks > LOOKS;
+        return !seen.empty() && unchanged_snapshots > SNAPSHOTS;
     };
     const auto patience = program().is_restless ? std::min(RESTLESS_PATIENCE, program().patience) : program().patience;
     Process::until([&] { return (holds = condition()) || is_hopeless(); }, patience);
@@ -279,10 +280,10 @@ bool Server::until(const std::function<bool()>& condition) {
 
 bool Server::stays(const std::function<bool()>& condition) {
     const auto begin = std::chrono::steady_clock::now();
-    for (int looks = 0; looks < 25; ++looks) {
+    for (int checks = 0; checks < 25; ++checks) {
         if (!condition()) return false;
         const auto time = std::chrono::steady_clock::now() - begin;
-        if (looks > 5 && time > std::chrono::seconds(1)) break;  // on a slow machine fewer checks are enough
+        if (checks > 5 && time > std::chrono::seconds(1)) break;  // on a slow machine fewer checks are enough
         poll(nullptr, 0, 1);
     }
     return true;

@@ -37,8 +37,8 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// A program that was started and listens. The kernel tells its port: that of the listening socket which the process or
-/// a descendant of it holds (a shell may have started the server, or it is a daemon).
+/// A program that was started and listens. Its port is that of the listening socket which the
+/// process or a descendant of it holds (a shell may have started the server, or it is a daemon).
 class Server : public Process {
 public:
     /// Starts `program` with PORT=0, so that the kernel chooses the port of a server that honours PORT. Returns when it

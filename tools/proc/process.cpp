@@ -90,7 +90,7 @@ std::vector<std::string_view> words_of(std::string_view line) {
 
 /// One reading of the files /proc/PID/task/TID/children of all threads of the process. It may be inconsistent when a
 /// child exits meanwhile.
-std::vector<pid_t> look_at_children(pid_t pid) {
+std::vector<pid_t> read_children(pid_t pid) {
     std::vector<pid_t> all;
     for (const pid_t thread : threads(pid)) {
         const std::string pids = read_file(pid, ("task/" + std::to_string(thread) + "/children").c_str());
@@ -221,7 +221,7 @@ std::vector<Process> descendants(pid_t pid) {
         return current.pid == earlier.pid && current.is_zombie() == earlier.is_zombie();
     };
     std::vector<Process> before;
-    for (int look = 0;; ++look) {
+    for (int scan = 0;; ++scan) {
         std::vector<Process> found = children(pid);
         for (std::size_t i = 0; i < found.size(); ++i) {
             const std::vector<Process> below = children(found[i].pid);
@@ -231,7 +231,7 @@ std::vector<Process> descendants(pid_t pid) {
         // Scan again until no process has exited, or two scans in a row agree.
         const bool is_whole = std::none_of(found.begin(), found.end(), has_ended) ||
                               std::equal(found.begin(), found.end(), before.begin(), before.end(), is_as_before);
-        if (is_whole || look == 100) return found;
+        if (is_whole || scan == 100) return found;
         before = std::move(found);
     }
 }
@@ -249,9 +249,9 @@ std::vector<pid_t> child_pids(pid_t pid) {
         for (const Process& child : children(pid)) all.push_back(child.pid);
         return all;
     }
-    std::vector<pid_t> before = look_at_children(pid);
-    for (int look = 0; look < 100; ++look) {  // usually two readings; more when children start or exit meanwhile
-        std::vector<pid_t> now = look_at_children(pid);
+    std::vector<pid_t> before = read_children(pid);
+    for (int scan = 0; scan < 100; ++scan) {  // usually two readings; more when children start or exit meanwhile
+        std::vector<pid_t> now = read_children(pid);
         if (now == before) break;
         before = std::move(now);
     }

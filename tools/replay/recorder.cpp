@@ -34,7 +34,7 @@
 namespace replay {
 namespace {
 
-/// There are enough steps.
+/// Thrown when the recording has MOST_STEPS steps.
 struct Full {};
 
 bool is_fork(long number) {
@@ -50,7 +50,7 @@ bool waits_for_many(const std::string& call) {
 
 bool is_sleep(const std::string& call) { return call == "nanosleep" || call == "clock_nanosleep"; }
 
-/// Whether a call about a descriptor is of interest: sockets are, and what the server prints.
+/// Whether a call that uses this descriptor is shown: sockets are, and the server's output.
 bool is_about_clients(const ShownCall& call, const std::string& target) {
     if (call.descriptor == -1) return true;
     if (target.starts_with("socket:") || target.starts_with("anon_inode:[eventpoll]")) return true;
@@ -79,7 +79,7 @@ const char* disposition_name(proc::Disposition disposition) {
 Recorder::Recorder(Plan plan) : plan_(std::move(plan)), output_(memfd_create("output", MFD_CLOEXEC)) {}
 Recorder::~Recorder() { close(output_); }
 
-// ---- what is played ------------------------------------------------------------------------------
+// ---- scenario ------------------------------------------------------------------------------------
 
 void Recorder::record(bool (*is_interrupted)()) {
     is_interrupted_ = is_interrupted;
@@ -179,10 +179,11 @@ void Recorder::hang_up(std::size_t client) {
     add_step({{"client", client}, {"kind", "hangup"}});
 }
 
-// ---- who goes on ---------------------------------------------------------------------------------
+// ---- scheduling ----------------------------------------------------------------------------------
 
-/// The server's process that ran goes on until it blocks; then children before the server, so that those that end
-/// together do, and the server's side before its clients. Null: all are blocked, or have ended.
+/// Chooses the process that runs next; null when all are blocked or have exited. The server's process that ran last
+/// goes on until it blocks. Then children run before the server, so that several children can exit before the server
+/// runs. The server's processes run before the clients.
 Tracee* Recorder::next() {
     const auto can_run = [](const Tracee& candidate) {
         return candidate.is_stopped() && candidate.stop != Stop::group_stop;
@@ -203,7 +204,7 @@ Tracee* Recorder::next() {
 void Recorder::run_until_idle() {
     tracer_.settle();
     note_ends();
-    int hidden = 0;  // turns without a step: a runtime's own threads call for ever
+    int hidden = 0;  // turns without a visible step: threads of a language runtime may make calls for ever
     while (Tracee* const tracee = next()) {
         if (is_interrupted_() || ++hidden > 2000) return;
         const std::size_t before = steps_.size();
@@ -214,7 +215,7 @@ void Recorder::run_until_idle() {
     current_ = nullptr;
 }
 
-/// Lets those that sleep come to their end, and what follows from that.
+/// Lets the processes that sleep wake up, and records what follows.
 void Recorder::wait_for_sleepers() {
     const auto sleeps = [&](const auto& entry) {
         const auto note = notes_.find(entry.first);
@@ -223,13 +224,13 @@ void Recorder::wait_for_sleepers() {
     };
     const auto any_sleeps = [&] { return std::any_of(tracer_.all().begin(), tracer_.all().end(), sleeps); };
     while (!is_over() && any_sleeps()) {
-        // All of them, before one goes on: which wakes while another runs would be a matter of luck.
+        // Wait for all sleepers before one runs on: otherwise the order would differ from run to run.
         while (!is_over() && any_sleeps()) tracer_.wait_for_stop(100);
         run_until_idle();
     }
 }
 
-/// From where it is stopped to its next step, until it blocks, or until it ends.
+/// Lets a stopped process run to its next step, until it blocks, or until it exits.
 void Recorder::turn(Tracee& tracee) {
     if (tracee.is_news && observe(tracee)) return void(tracee.is_news = false);
     for (int calls = 0; calls < 1000; ++calls) {
@@ -245,9 +246,9 @@ void Recorder::turn(Tracee& tracee) {
     }
 }
 
-// ---- what is written down ------------------------------------------------------------------------
+// ---- recording -----------------------------------------------------------------------------------
 
-/// Looks at what a process is stopped for. Returns whether it was a step.
+/// Handles the reason why a process has stopped. Returns whether it was a step.
 bool Recorder::observe(Tracee& tracee) {
     Note& note = notes_[tracee.number];
     switch (tracee.stop) {
@@ -261,7 +262,7 @@ bool Recorder::observe(Tracee& tracee) {
         case Stop::exec:
             unwinder_.forget(tracee.process);
             note = {};
-            if (&tracee == server_) begin();  // what ran before was a script that starts the server
+            if (&tracee == server_) begin();  // the program that ran before was a script that starts the server
             else add_step(step_of(tracee, "exec"));
             return true;
         case Stop::fork: {
@@ -309,11 +310,11 @@ bool Recorder::observe_return(Tracee& tracee) {
         return true;
     }
     if (!note.shown || is_fork(tracee.call.number)) return false;
-    if (waits_for_many(note.shown->name) && tracee.call.result == 0) return false;  // its time has run out
+    if (waits_for_many(note.shown->name) && tracee.call.result == 0) return false;  // the call has timed out
     const std::uint64_t inode =
         note.target.starts_with("socket:[") ? std::strtoull(note.target.c_str() + 8, nullptr, 10) : 0;
-    if (note.shown->name == "close" && names_.count(inode) == 0) return false;  // no TCP socket
-    note.shown = shown_call(tracee);  // again: the call has filled in what was received
+    if (note.shown->name == "close" && names_.count(inode) == 0) return false;  // not a TCP socket
+    note.shown = shown_call(tracee);  // read again: the call has now filled in the received bytes
     Json step = step_of(tracee, "call");
     step["name"] = note.shown->name;
     step["call"] = note.shown->name + '(' + note.shown->arguments + ')';
@@ -327,7 +328,7 @@ bool Recorder::observe_return(Tracee& tracee) {
     return true;
 }
 
-/// A signal that the program does nothing about reaches only a tracer: it is no step.
+/// A signal that has no effect on the program is visible only to a tracer: it is no step.
 bool Recorder::observe_signal(Tracee& tracee) {
     const proc::SignalState state = proc::signal_state(tracee.process, tracee.signal);
     if (state.disposition != proc::Disposition::handled) return false;
@@ -342,7 +343,8 @@ void Recorder::note_blocked(Tracee& tracee) {
     Note& note = notes_[tracee.number];
     if (!note.shown) return;
     const std::string call = note.shown->name + '(' + note.shown->arguments + ')';
-    if (std::exchange(note.last_block, call) == call) return;  // it was there before, and was only restarted
+    // It was blocked there before, and the call was only restarted.
+    if (std::exchange(note.last_block, call) == call) return;
     Json step = step_of(tracee, "blocks");
     step["name"] = note.shown->name;
     step["call"] = call;
@@ -363,8 +365,9 @@ void Recorder::note_ends() {
     }
 }
 
-/// A parent that does nothing about SIGCHLD does not get it. To follow it makes the kernel send the signal all the
-/// same, which ends its call for a moment: that is let pass before anybody looks.
+/// Hides an effect of tracing. Without a handler, SIGCHLD does not interrupt the parent's call. But for a traced parent
+/// the kernel sends it, which interrupts the call for a moment. The call is restarted here, before the state is
+/// recorded.
 void Recorder::hide_restarts() {
     for (const auto& [number, tracee] : tracer_.all()) {
         const auto is_restarted = [&, process = tracee] {
@@ -374,7 +377,7 @@ void Recorder::hide_restarts() {
         if (proc::signal_state(tracee->process, SIGCHLD).disposition == proc::Disposition::handled) continue;
         for (int stops = 0; stops < 4 && (is_restarted() || tracee->stop == Stop::signal || tracee->is_in_call);
              ++stops) {
-            if (!tracee->is_stopped()) break;  // it is blocked again
+            if (!tracee->is_stopped()) break;  // the process is blocked again
             tracer_.resume(*tracee);
             tracer_.settle();
         }
@@ -391,9 +394,9 @@ void Recorder::add_step(Json step) {
     steps_.push_back(std::move(step));
 }
 
-// ---- what the kernel says ------------------------------------------------------------------------
+// ---- state from the kernel -----------------------------------------------------------------------
 
-xray::Server Recorder::look() {
+xray::Server Recorder::read_state() {
     xray::Server server;
     proc::wait_for_signals_of_seen_zombies();
     for (const auto& [number, tracee] : tracer_.all()) {
@@ -426,7 +429,7 @@ xray::Server Recorder::look() {
 }
 
 Json Recorder::seen() {
-    const xray::Server server = look();
+    const xray::Server server = read_state();
     Json processes = Json::array();
     for (const auto& [number, tracee] : tracer_.all()) {
         if (tracee->pid != tracee->process) continue;
@@ -470,7 +473,7 @@ Json Recorder::process_of(const xray::Server& server, const Tracee& tracee) {
     json["at"] = places_of(note.places);
     const proc::SignalState signal = proc::signal_state(tracee.pid, SIGCHLD);
     json["sigchld"] = disposition_name(signal.disposition);
-    // A signal that has its default action, to be ignored, is pending for a moment to a tracer alone.
+    // A signal that is ignored by default is pending for a moment only because the process is traced.
     json["pending"] = signal.pending && signal.disposition == proc::Disposition::handled;
     json["descriptors"] = Json::array();
     for (const proc::Descriptor& open : process.descriptors) {
@@ -509,12 +512,12 @@ Json Recorder::sockets_of(const xray::Server& server) {
     return json;
 }
 
-/// "s1", "s2" in the order in which they were seen.
+/// The name of a socket: "s1", "s2", in the order of appearance.
 std::string Recorder::name_of(std::uint64_t inode) {
     return names_.try_emplace(inode, 's' + std::to_string(names_.size() + 1)).first->second;
 }
 
-/// "client 1" for one of ours, otherwise the address.
+/// "client 1" for a client of the recorder, otherwise the address.
 std::string Recorder::peer_of(const std::string& address) const {
     for (std::size_t i = 0; i < clients_.size(); ++i) {
         if (address == "127.0.0.1:" + std::to_string(clients_[i].port())) return "client " + std::to_string(i + 1);

@@ -60,8 +60,8 @@ void log_opened(Log& log, const Server& now, pid_t pid, const proc::Descriptor& 
     else log.push_back(who(pid) + "opens " + number + ": " + kind_of(descriptor));
 }
 
-/// A child that was not there before. fork gives it a copy of every descriptor: what its parent had before and has
-/// still, and the child has not, the child has closed; a connection that the child alone has, its parent had accepted.
+/// Logs a new child. fork gives it a copy of every descriptor. So the child has closed what its parent had before and
+/// still has but the child has not. A connection that only the child has was accepted by its parent.
 void log_fork(Log& log, const Server& before, const Server& now, const Process& child) {
     const pid_t pid = child.head.pid;
     const Process* const parent_before = find(before, child.head.ppid);
@@ -142,7 +142,7 @@ void log_signal(Log& log, const Server& before, const Server& now) {
     }
 }
 
-/// Those that did not apply before.
+/// Logs the explanations that did not apply before.
 void log_lessons(Log& log, const Snapshot& before, const Snapshot& now) {
     const std::vector<Lesson> known = lessons(before);
     for (const Lesson& lesson : lessons(now)) {

@@ -18,13 +18,14 @@ namespace xray {
 namespace {
 
 constexpr std::chrono::seconds HOLDERS_STAY_FRESH{2};
-constexpr int TIMES_ITS_COST = 200;  // however long it takes to read: half a percent of the time
+// The wait before the next reading, as a multiple of the time it took: half a percent of the time is spent.
+constexpr int COST_FACTOR = 200;
 
 }  // namespace
 
 void Elsewhere::add_to(ReferenceCounts& counts, const std::vector<Process>& ours, bool must_be_fresh) {
     const Clock::duration age = Clock::now() - read_at_;
-    if (must_be_fresh || age > std::max<Clock::duration>(HOLDERS_STAY_FRESH, TIMES_ITS_COST * took_)) read();
+    if (must_be_fresh || age > std::max<Clock::duration>(HOLDERS_STAY_FRESH, COST_FACTOR * took_)) read();
     std::unordered_set<pid_t> is_ours;
     for (const Process& process : ours) is_ours.insert(process.head.pid);
     for (const auto& [pid, holder] : holders_) {

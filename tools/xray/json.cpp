@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// null for nothing; {"exited": 0} or {"killed_by": 9}.
+/// A wait status: {"exited": 0} or {"killed_by": 9}; null when it is unknown.
 Json status_of(const std::optional<int>& status) {
     if (!status) return nullptr;
     return WIFEXITED(*status) ? Json{{"exited", WEXITSTATUS(*status)}} : Json{{"killed_by", WTERMSIG(*status)}};
@@ -66,7 +66,7 @@ Json process_of(const Server& server, const Process& process) {
 Json signal_of(const proc::SignalState& state) {
     const char* const dispositions[] = {"default", "ignored", "handled"};
     return {{"disposition", dispositions[static_cast<int>(state.disposition)]},
-            {"restarts_calls", nullptr},  // the kernel does not tell
+            {"restarts_calls", nullptr},  // the kernel does not show the flag SA_RESTART
             {"blocked", state.blocked},
             {"pending", state.pending}};
 }

@@ -18,7 +18,7 @@ template <class Things, class Condition> std::size_t number_of(const Things& thi
     return static_cast<std::size_t>(std::count_if(things.begin(), things.end(), condition));
 }
 
-// ---- the states: how often each is there to be seen -----------------------------------------------
+// ---- counting the states --------------------------------------------------------------------------
 
 std::size_t queued(const Server& server) {
     std::size_t sum = 0;
@@ -30,7 +30,7 @@ std::size_t queued_behind_a_client(const Server& server) { return server.itself(
 std::size_t queued_behind_a_sleep(const Server& server) { return server.itself().sleeps() ? queued(server) : 0; }
 std::size_t queued_behind_a_stop(const Server& server) { return server.itself().is_stopped() ? queued(server) : 0; }
 
-/// A server that waits for what comes first (poll and its kind) will accept in a moment.
+/// A server in poll(2) or a similar call wakes up for a new client, and will accept it in a moment.
 std::size_t queued_behind_a_call(const Server& server) {
     const Process& itself = server.itself();
     const bool waits_for_many =
@@ -39,7 +39,7 @@ std::size_t queued_behind_a_call(const Server& server) {
     return itself.call.empty() || is_known || itself.head.threads > 1 ? 0 : queued(server);
 }
 
-/// Connections in a queue that takes no more: it holds one more than the backlog (tcp(7), listen(2)).
+/// Connections in a full accept queue, which holds one more than the backlog (tcp(7), listen(2)).
 std::size_t in_full_queue(const Server& server) {
     std::size_t sum = 0;
     for (const proc::ListeningSocket& socket : server.listening)
@@ -52,7 +52,7 @@ std::size_t leftover_copies(const Server& server) {
                      [&](const proc::TcpSocket* socket) { return server.is_leftover(server.itself(), *socket); });
 }
 
-/// Connections that a child serves while the parent, in accept again, has kept its copy.
+/// Connections that a child serves while the parent, in accept again, still holds its copy.
 std::size_t kept_copies(const Server& server) {
     const Process& parent = server.itself();
     if (!parent.accepts() || parent.head.threads > 1) return 0;
@@ -65,16 +65,15 @@ bool listens(const Server& server, const Process& process) {
                        [&](const auto& socket) { return process.holds(socket.inode); });
 }
 
-/// Children that accept for themselves: the server has forked them ahead, and they hold the listening socket on
-/// purpose.
+/// Pre-forked workers: children that call accept themselves, and need the listening socket for that.
 std::size_t accepting_children(const Server& server) {
     return number_of(server.processes, [&](const Process& process) {
         return process.depth > 0 && process.accepts() && listens(server, process);
     });
 }
 
-/// Children that serve a client and have a copy of a listening socket, for which they have no use, as their parent
-/// accepts and none of them does. (One that was forked just now and is not blocked in anything yet may still close it.)
+/// Children that serve a client and hold a useless copy of a listening socket: their parent accepts, and none of them
+/// does. (A child that was just forked and is not blocked yet may still close it.)
 std::size_t children_that_could_accept(const Server& server) {
     if (!server.itself().accepts() || accepting_children(server) > 0) return 0;
     return number_of(server.processes, [&](const Process& process) {
@@ -116,7 +115,7 @@ std::size_t processes_run_out(const Server& server) {
 
 // ---- the table -----------------------------------------------------------------------------------
 
-/// {n} stands for how many there are, {call} for the system call that the server is blocked in.
+/// {n} stands for the count, {call} for the system call that the server is blocked in.
 struct Explanation {
     const char* id;
     std::size_t (*count)(const Server&);
@@ -197,10 +196,10 @@ constexpr const char* INTERRUPTED =
     "The server was blocked in accept() when a child exited and its handler for SIGCHLD ran; then the server ended "
     "with an error. Unless a handler restarts calls (SA_RESTART), it interrupts accept, which fails (EINTR).";
 constexpr const char* ORPHANS =
-    "Children that the server has left at work: {n}. They are orphans: init, or who has taken its place, is their "
+    "Children that were still running when the server ended: {n}. They are orphans: init, or a subreaper, is their "
     "parent now.";
 
-// What stands beside the thing itself.
+// The texts shown beside a connection or a process.
 constexpr const char* CLIENT_WAITS = "the client waits: this copy keeps the connection open";
 constexpr const char* CLIENT_HAS_LEFT = "the client has hung up: this copy is all that is left";
 constexpr const char* ZOMBIE_WAITS = "waits for its parent to wait()";

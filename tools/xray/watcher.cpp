@@ -31,7 +31,8 @@ namespace {
 
 using Listening = std::vector<proc::ListeningSocket>;
 
-/// How old what changes without any process of the server (its clients hang up, its user starts others) may be.
+/// How old data may be that can change while no process of the server runs: a client disconnects, the user starts other
+/// processes.
 constexpr std::chrono::milliseconds SOCKETS_STAY_FRESH{250};
 constexpr std::chrono::milliseconds COUNT_STAYS_FRESH{2000};
 
@@ -44,8 +45,8 @@ bool listens(pid_t pid, const Listening& sockets) {
     });
 }
 
-/// The oldest process that listens on one of the sockets, of those that `fits` accepts: children that have a copy of
-/// the socket are younger. -1: none.
+/// The oldest process that listens on one of the sockets and that `fits` accepts; -1: none. The oldest is the server,
+/// since children that hold a copy of the socket are younger.
 template <class Fits> pid_t oldest_listener(const Listening& sockets, Fits fits) {
     const proc::Process* oldest = nullptr;
     const std::vector<proc::Process> all = proc::processes();
@@ -57,7 +58,7 @@ template <class Fits> pid_t oldest_listener(const Listening& sockets, Fits fits)
     return oldest ? oldest->pid : -1;
 }
 
-/// Any process that `fits` accepts and whose descriptors we may not see. -1: none.
+/// A process that `fits` accepts and whose descriptors this user may not see; -1: none.
 template <class Fits> pid_t any_hidden(Fits fits) {
     for (const proc::Process& process : proc::processes()) {
         if (!proc::is_readable(process.pid) && fits(process)) return process.pid;
@@ -67,12 +68,13 @@ template <class Fits> pid_t any_hidden(Fits fits) {
 
 bool is_kernel_thread(pid_t pid) { return proc::command_line(pid).empty(); }
 
-/// Connected, but behind no descriptor yet: a socket that was closed leaves these states at once.
+/// Whether the connection is not accepted yet: no descriptor refers to it. A closed socket has no descriptor either,
+/// but leaves these states at once.
 bool is_unaccepted(const proc::TcpSocket& socket) {
     return socket.inode == 0 && (socket.state == TCP_ESTABLISHED || socket.state == TCP_CLOSE_WAIT);
 }
 
-/// Whether the process is still there, and at work.
+/// Whether the process still exists and is no zombie.
 bool is_alive(const proc::Process& process) {
     const std::optional<proc::Process> now = proc::process(process.pid);
     return now && !now->is_zombie() && now->started == process.started;
@@ -99,13 +101,13 @@ Watcher::~Watcher() { close(events_); }
 
 const Snapshot& Watcher::look() {
     epoll_event seen[64];
-    while (epoll_wait(events_, seen, 64, 0) == 64) {  // edge-triggered: reported once
+    while (epoll_wait(events_, seen, 64, 0) == 64) {  // edge-triggered: each event is reported only once
     }
     snapshot_.ended.clear();
-    if (pid_ != -1) look_at_server();
+    if (pid_ != -1) read_server();
     if (pid_ == -1) {
         find();
-        if (pid_ != -1) look_at_server();
+        if (pid_ != -1) read_server();
     }
     return snapshot_;
 }
@@ -140,7 +142,7 @@ void Watcher::find() {
     else started_ = found->started;
 }
 
-void Watcher::look_at_server() {
+void Watcher::read_server() {
     const std::optional<proc::Process> head = proc::process(pid_);
     if (!head || head->is_zombie() || head->started != started_) return record_death();
 
@@ -152,8 +154,7 @@ void Watcher::look_at_server() {
     proc::wait_for_signals_of_seen_zombies();
     server.child_signal = proc::signal_state(pid_, SIGCHLD);
     if (server.processes.empty() || !read(known_.at(pid_))) return record_death();  // it ended meanwhile
-    server.processes.front() =
-        known_.at(pid_).process;  // last: what it does now, it does in view of its children's state
+    server.processes.front() = known_.at(pid_).process;  // last: so the server's state is not older than its children's
     drop_unseen();
 
     const std::optional<proc::Process> parent = proc::process(head->ppid);
@@ -176,7 +177,7 @@ void Watcher::look_at_server() {
     snapshot_.hidden_listener.reset();
 }
 
-/// Adds the process and all that is below it to the tree.
+/// Adds the process and its descendants to the tree.
 void Watcher::visit(pid_t pid, std::size_t depth, std::vector<Process>& tree) {
     const auto [found, is_new] = known_.try_emplace(pid, Known{{}, "", {}, proc::PidFd(pid), true});
     Known& known = found->second;
@@ -198,7 +199,8 @@ void Watcher::visit(pid_t pid, std::size_t depth, std::vector<Process>& tree) {
             return;
         }
         std::vector<pid_t> children = proc::child_pids(pid);
-        for (const pid_t child : known.children) {  // that are not in the list, perhaps since another has just left it
+        // The kernel's list may omit a child when another is reaped meanwhile.
+        for (const pid_t child : known.children) {
             if (std::binary_search(children.begin(), children.end(), child)) continue;
             const std::optional<proc::Process> missing = proc::process(child);
             if (missing && missing->ppid == pid)
@@ -212,7 +214,7 @@ void Watcher::visit(pid_t pid, std::size_t depth, std::vector<Process>& tree) {
     for (const pid_t child : known.children) visit(child, depth + 1, tree);
 }
 
-/// Reads what the process is and does. Returns whether it is there, and no other with its pid.
+/// Reads the state of the process. Returns false when it is gone, or another process has its pid now.
 bool Watcher::read(Known& known) {
     const std::uint64_t started = known.process.head.started;
     const std::optional<proc::Process> head = proc::process(known.process.head.pid);
@@ -225,7 +227,7 @@ bool Watcher::read(Known& known) {
     return true;
 }
 
-/// Those that were below the server and are no more: they have ended, or lost their parent and found another.
+/// Forgets processes that are no longer descendants of the server: they have exited, or their parent has.
 void Watcher::drop_unseen() {
     for (auto entry = known_.begin(); entry != known_.end();) {
         const auto& [pid, known] = *entry;
@@ -239,7 +241,8 @@ void Watcher::drop_unseen() {
     }
 }
 
-/// Whether each socket that a process of the server holds is known: one that is not may be no TCP socket at all.
+/// Whether the list contains each socket that a process of the server holds. A socket that is missing may be no TCP
+/// socket at all.
 bool Watcher::has_all_sockets_of(const Server& server) const {
     std::unordered_set<std::uint64_t> known;
     for (const proc::TcpSocket& socket : sockets_) known.insert(socket.inode);
@@ -261,9 +264,10 @@ void Watcher::read_sockets(Server& server) {
     }
     const Clock::time_point now = Clock::now();
     if (has_run_ || queued != queued_ || now - sockets_read_ > SOCKETS_STAY_FRESH || !has_all_sockets_of(server)) {
-        int looks = 0;
-        do sockets_ = proc::tcp_sockets(queued > 0);  // may lack one, when others end while the kernel lists them
-        while (!has_all_sockets_of(server) && ++looks < 3);
+        int attempts = 0;
+        // The kernel's list may omit a socket when others are closed meanwhile.
+        do sockets_ = proc::tcp_sockets(queued > 0);
+        while (!has_all_sockets_of(server) && ++attempts < 3);
         sockets_read_ = now;
         queued_ = queued;
     }
@@ -282,7 +286,8 @@ void Watcher::read_sockets(Server& server) {
                      [](const auto& a, const auto& b) { return a.since_sent > b.since_sent; });
 }
 
-/// Keeps in mind whether the server was blocked in accept when a child ended: it runs, before it dies of that.
+/// Records whether the server was blocked in accept when a child exited. A server that this ends runs once more before
+/// it exits, so the record is kept.
 void Watcher::remember_accept(const Server& server) {
     if (!server.itself().call.empty()) {
         was_in_accept_ = server.itself().accepts();
@@ -292,10 +297,10 @@ void Watcher::remember_accept(const Server& server) {
     }
 }
 
-/// The server has ended.
+/// Records the end of the server.
 void Watcher::record_death() {
     Death death;
-    // In this order: a zombie tells its status until it is reaped, the pidfd from then on.
+    // In this order: /proc shows a zombie's status until it is reaped, and the pidfd shows it from then on.
     const std::optional<proc::Process> zombie = proc::process(pid_);
     if (zombie && zombie->started == started_) death.ended.status = zombie->exit_status;
     if (const auto itself = known_.find(pid_); itself != known_.end()) {
