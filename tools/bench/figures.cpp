@@ -25,12 +25,12 @@ namespace bench {
 namespace {
 
 #ifdef __clang__
-constexpr const char* COMPILER = __VERSION__;  // says its name itself
+constexpr const char* COMPILER = __VERSION__;  // the text contains the compiler's name
 #else
 constexpr const char* COMPILER = "GCC " __VERSION__;
 #endif
 
-/// The name that the processor gives itself (proc_cpuinfo(5)).
+/// The processor's model name (proc_cpuinfo(5)).
 std::string processor() {
     std::ifstream file("/proc/cpuinfo");
     for (std::string line; std::getline(file, line);) {
@@ -72,7 +72,7 @@ harness::Program silent(const std::vector<std::string>& command) {
 bool hold(harness::Server& server, std::vector<harness::Client>& clients, std::size_t count) {
     while (clients.size() < count) {
         clients.emplace_back(server.port());
-        // not more at once than the accept queue takes
+        // no more at a time than fit into the accept queue
         const bool is_look = clients.size() % 500 == 0;
         if (is_look && !harness::eventually([&] { return server.queued() == 0 || server.has_ended(); })) return false;
     }

@@ -1,4 +1,4 @@
-// Requests a second: a server at work alone, then the next one, and all of that several times over.
+// Measures requests per second. The servers run one after the other, never at the same time, in several rounds.
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -32,10 +32,10 @@ struct Contestant {
     std::string name;
     std::string path;
     std::unique_ptr<harness::Server> server;
-    std::vector<double> rates = {};  // requests a second, of each round
+    std::vector<double> rates = {};  // requests per second, of each round
 };
 
-/// A port that nobody has, for servers which cannot be told to choose one.
+/// A free port, for servers that cannot choose one themselves.
 std::string free_port() {
     net::Socket socket(AF_INET, SOCK_STREAM);
     sockaddr_in address = {};
@@ -45,7 +45,7 @@ std::string free_port() {
     return std::to_string(socket.port());
 }
 
-/// A folder with a page, for servers of files. It goes when its scope ends.
+/// A temporary folder with a page, for file servers. The destructor removes it.
 class Site {
 public:
     Site() {
@@ -71,7 +71,7 @@ bool succeeds(const harness::Program& program) {
 
 bool is_installed(const std::string& program) { return succeeds({{"sh", "-c", "command -v \"$0\"", program}}); }
 
-/// How the servers of this project were linked here: "static" where that is possible.
+/// How this project's servers were linked: "static" where that is possible.
 std::string linked() {
     std::ifstream file("build/static");
     std::string option;
@@ -79,7 +79,7 @@ std::string linked() {
     return option.empty() ? "dynamic" : "static";
 }
 
-/// Starts the contestants. A server of others that cannot be started is named on stderr and left out.
+/// Starts the contestants. Another project's server that cannot be started is named on stderr and left out.
 class Contestants {
 public:
     /// Throws std::exception when the server cannot be started.
@@ -100,7 +100,7 @@ private:
     std::vector<Contestant> all_;
 };
 
-/// Servers that run a WSGI application, two workers each. All print a line for each request.
+/// Servers that run a WSGI application, with two workers each. All of them log each request.
 void add_wsgi_servers(Contestants& all, const std::string& what, const std::string& application, const char* path) {
     const std::string uwsgi_address = "127.0.0.1:" + free_port();
     const std::string gunicorn_address = "127.0.0.1:" + free_port();
@@ -115,7 +115,8 @@ void add_wsgi_servers(Contestants& all, const std::string& what, const std::stri
         {"gunicorn", "--bind", gunicorn_address, "--workers", "2", "--access-logfile", "/dev/null", application}, path);
 }
 
-/// Ours, and those of others that can be started here. Throws std::exception when one of ours cannot be started.
+/// This project's servers, and those of others that can be started here. Throws std::exception when one of this
+/// project's cannot be started.
 std::vector<Contestant> contestants(const std::string& site) {
     const std::string port[] = {free_port(), free_port()};
     Contestants all;
@@ -138,54 +139,55 @@ std::vector<Contestant> contestants(const std::string& site) {
     return all.take();
 }
 
-/// What ab says after "`name`:".
-double told(const std::string& text, const std::string& name) {
+/// The value that ab prints after "`name`:".
+double value_of(const std::string& text, const std::string& name) {
     const std::size_t found = text.find(name + ':');
     if (found == std::string::npos) throw std::runtime_error("ab says nothing of " + name + ":\n" + text);
     return std::strtod(text.c_str() + found + name.size() + 1, nullptr);
 }
 
 /// Throws std::runtime_error when a request fails.
-double requests_per_second(const Contestant& one) {
+double requests_per_second(const Contestant& contestant) {
     harness::Process ab(
         harness::Program{{"ab", "-q", "-t", std::to_string(SECONDS), "-n", "1000000", "-c", std::to_string(AT_ONCE),
-                          "http://127.0.0.1:" + std::to_string(one.server->port()) + one.path}});
+                          "http://127.0.0.1:" + std::to_string(contestant.server->port()) + contestant.path}});
     ab.until_ended();
     const std::string text = ab.out() + ab.err();
-    const bool has_failed = told(text, "Failed requests") > 0 || text.find("Non-2xx responses") != std::string::npos;
+    const bool has_failed =
+        value_of(text, "Failed requests") > 0 || text.find("Non-2xx responses") != std::string::npos;
     if (has_failed) throw std::runtime_error("a request failed:\n" + text);
-    return told(text, "Requests per second");
+    return value_of(text, "Requests per second");
 }
 
-/// One more round. Who loses a request is out, with its reason.
-void measure(Contestant& one) {
+/// Runs one more round. A server that loses a request is removed, and the reason is printed.
+void measure(Contestant& contestant) {
     try {
-        one.rates.push_back(requests_per_second(one));
+        contestant.rates.push_back(requests_per_second(contestant));
     } catch (const std::exception& error) {
-        std::cerr << one.name << " is left out: " << error.what() << '\n';
-        one.server = nullptr;
+        std::cerr << contestant.name << " is left out: " << error.what() << '\n';
+        contestant.server = nullptr;
     }
 }
 
 const Contestant* find(const std::vector<Contestant>& all, const std::string& name) {
-    for (const Contestant& one : all) {
-        if (one.name == name) return &one;
+    for (const Contestant& contestant : all) {
+        if (contestant.name == name) return &contestant;
     }
     return nullptr;
 }
 
-/// Round by round: what disturbs a round disturbs both.
-Spread ratio(const Contestant& one, const Contestant& other) {
+/// The ratio of each round: what disturbs a round disturbs both servers.
+Spread ratio(const Contestant& contestant, const Contestant& other) {
     std::vector<double> ratios;
-    for (std::size_t round = 0; round < one.rates.size(); ++round) {
-        ratios.push_back(one.rates[round] / other.rates[round]);
+    for (std::size_t round = 0; round < contestant.rates.size(); ++round) {
+        ratios.push_back(contestant.rates[round] / other.rates[round]);
     }
     return spread_of(ratios);
 }
 
 void print_goals(const std::vector<Contestant>& all) {
     struct Goal {
-        std::string one;
+        std::string name;
         std::string other;
         double least;
     };
@@ -197,11 +199,11 @@ void print_goals(const std::vector<Contestant>& all) {
                                      {"step_h, Flask", "uWSGI, Flask", 1},
                                      {"step_h, Flask", "gunicorn, Flask", 1.4}};
     for (const Goal& goal : goals) {
-        const Contestant* const one = find(all, goal.one);
+        const Contestant* const contestant = find(all, goal.name);
         const Contestant* const other = find(all, goal.other);
-        if (one == nullptr || other == nullptr) continue;
-        const Spread measured = ratio(*one, *other);
-        std::cout << "# goal: " << goal.one << ", at least " << std::fixed << std::setprecision(1) << goal.least
+        if (contestant == nullptr || other == nullptr) continue;
+        const Spread measured = ratio(*contestant, *other);
+        std::cout << "# goal: " << goal.name << ", at least " << std::fixed << std::setprecision(1) << goal.least
                   << " of " << goal.other << ": " << in_words(measured, 2)
                   << (measured.median >= goal.least ? ", reached\n" : ", not reached\n");
     }
@@ -217,15 +219,16 @@ void measure_throughput() {
     const Site site;
     std::vector<Contestant> all = contestants(site.path());
     for (int round = 0; round < ROUNDS; ++round) {
+        // Every second round runs backwards, so that no server always follows the same one.
         if (round % 2 == 0) std::for_each(all.begin(), all.end(), measure);
-        else std::for_each(all.rbegin(), all.rend(), measure);  // nobody is always the one after somebody
-        std::erase_if(all, [](const Contestant& one) { return one.server == nullptr; });
+        else std::for_each(all.rbegin(), all.rend(), measure);
+        std::erase_if(all, [](const Contestant& contestant) { return contestant.server == nullptr; });
     }
     print_heading("requests a second (ab -c " + std::to_string(AT_ONCE) + "), median, least and most of " +
                   std::to_string(ROUNDS) + " rounds of " + std::to_string(SECONDS) + " s each");
-    for (const Contestant& one : all) {
-        const Spread rate = spread_of(one.rates);
-        std::cout << std::left << std::setw(28) << '"' + one.name + '"' << std::right << std::fixed
+    for (const Contestant& contestant : all) {
+        const Spread rate = spread_of(contestant.rates);
+        std::cout << std::left << std::setw(28) << '"' + contestant.name + '"' << std::right << std::fixed
                   << std::setprecision(0) << std::setw(7) << rate.median << std::setw(7) << rate.least << std::setw(7)
                   << rate.most << '\n';
     }

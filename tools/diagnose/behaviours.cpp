@@ -126,7 +126,7 @@ std::span<const Behaviour> behaviours() { return BEHAVIOURS; }
 
 const Behaviour& behaviour(std::string_view name) {
     const auto* const found = std::find_if(std::begin(BEHAVIOURS), std::end(BEHAVIOURS),
-                                           [&](const Behaviour& one) { return one.name == name; });
+                                           [&](const Behaviour& row) { return row.name == name; });
     if (found == std::end(BEHAVIOURS))
         throw std::invalid_argument("no behaviour is called \"" + std::string(name) + '"');
     return *found;

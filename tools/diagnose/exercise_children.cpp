@@ -64,14 +64,14 @@ Findings serves_silent_client(const Solution& solution) {
 Findings exit_of_child(const Solution& solution) {
     Server server(patient(solution.server));
     Clients clients;
-    const Held held = hold(server, clients);
-    if (held.place != Place::with_a_child) return {{"child exits with 0", without_child(server, clients, held)}};
+    const Holder holder = hold(server, clients);
+    if (holder.place != Place::with_a_child) return {{"child exits with 0", without_child(server, clients, holder)}};
     Client& client = clients.front();
     kill(server.acceptor(), SIGKILL);  // who ignores SIGCHLD would take the status away
     send_request(server, client);
     harness::eventually([&] { return client.has_answer() || client.has_ended(); }, server.program().patience_left());
     const bool is_answered = client.has_answer();
-    return {{"child exits with 0", judge_exit(server, fate_of_orphan(server, held.by, client), is_answered)}};
+    return {{"child exits with 0", judge_exit(server, fate_of_orphan(server, holder.pid, client), is_answered)}};
 }
 
 }  // namespace diagnose

@@ -95,10 +95,10 @@ Finding answer_without_process(Server& server) {
 Findings error_page(const Solution& solution) {
     Server server(patient(solution.server));
     Clients clients;
-    const Held held = hold(server, clients);
+    const Holder holder = hold(server, clients);
     if (server.has_ended()) return {{"error page", no("with one client, " + server.death())}};
-    const bool has_child = held.place == Place::with_a_child || held.place == Place::let_go;
-    if (!has_child) return {{"error page", without_child(server, clients, held)}};
+    const bool has_child = holder.place == Place::with_a_child || holder.place == Place::disconnected;
+    if (!has_child) return {{"error page", without_child(server, clients, holder)}};
     return {{"error page", answer_without_process(server)}};
 }
 

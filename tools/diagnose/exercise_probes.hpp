@@ -1,5 +1,5 @@
-// What the exercises ask and the table of behaviours does not: of the kernel itself, of what a server has printed, of
-// the student's source.
+// The exercises' own questions, which are not in the table of behaviours: about the kernel, the server's output and the
+// student's source.
 #pragma once
 
 #include <sys/types.h>
@@ -13,7 +13,8 @@
 
 namespace diagnose {
 
-/// What a solution is: the server, and the student's file; empty where the server is made of something else.
+/// A solution: the server, and the student's source file. The file is empty when the server was built from something
+/// else.
 struct Solution {
     Program server;
     std::string source;
@@ -21,7 +22,7 @@ struct Solution {
 
 using Findings = std::map<std::string, Finding>;  ///< by the name of the row
 
-// Each decides one row or several. Throws what Server and Client throw.
+// Each function decides one row or several. Throws what Server and Client throw.
 
 /// Exercise 1: what the source predicts about listen(2)'s backlog, beside what the kernel does.
 Findings predictions(const Solution& solution);
@@ -35,13 +36,13 @@ Findings exit_of_child(const Solution& solution);
 Findings accept_loop(const Solution& solution);
 /// Exercise 6: whether the server catches SIGCHLD.
 Findings handler(const Solution& solution);
-/// Exercise 8: whether it does not.
+/// Exercise 8: whether the server does not catch SIGCHLD.
 Findings no_handler(const Solution& solution);
-/// Exercises 9 and 12: what a client receives for which the server can have no process.
+/// Exercises 9 and 12: what a client receives when fork fails.
 Findings error_page(const Solution& solution);
 /// Exercises 10 and 12: whether a silent client is disconnected when TIMEOUT is over, and neither sooner nor later.
 Findings keeps_timeout(const Solution& solution);
-/// Exercises 11 and 12: what becomes of the clients that are being served when SIGTERM comes.
+/// Exercises 11 and 12: whether the clients that are being served when SIGTERM arrives get their answers.
 Findings waits_for_all(const Solution& solution);
 /// Exercises 11 and 12: whether a client that comes after SIGTERM is refused, while another one is being served.
 Findings refuses_late_clients(const Solution& solution);
@@ -50,8 +51,8 @@ Findings drops_the_slow(const Solution& solution);
 /// Exercise 12: whether it runs a Flask application; not applicable where Flask is not installed.
 Findings flask(const Solution& solution);
 
-/// For a child whose parent was killed, after which the keeper reaps it: how it has ended ("exited with 1"), when its
-/// client is gone, or is let go; "does not exit" when it accepts, or exits too late.
+/// The end of a child whose parent was killed, so that the keeper reaps it: "exited with 1". It is expected to exit
+/// when its client has disconnected, or was disconnected. "does not exit" when it calls accept or exits too late.
 std::string fate_of_orphan(harness::Server& server, pid_t child, harness::Client& client);
 
 }  // namespace diagnose

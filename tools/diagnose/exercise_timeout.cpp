@@ -84,14 +84,14 @@ Finding judge_timed_out(Server& server, const std::string& fate) {
 Finding keeps_longer_time(const Program& program) {
     constexpr Seconds LEAST(1.4);
     TimedClient timed(program, "1.5");
-    const Held held = find_place(timed.server, timed.client);
-    const bool has_child = held.place == Place::with_a_child;
+    const Holder holder = find_holder(timed.server, timed.client);
+    const bool has_child = holder.place == Place::with_a_child;
     if (has_child) kill(timed.server.acceptor(), SIGKILL);
     if (!timed.ends_within(Seconds(10))) return endless("1.5", "10 s");
     const std::string evidence = in_words("1.5", timed.lasted);
     if (timed.lasted < LEAST) return {Answer::no, evidence, TOO_SOON};
     if (!has_child) return yes(evidence);
-    const Finding end = judge_timed_out(timed.server, fate_of_orphan(timed.server, held.by, timed.client));
+    const Finding end = judge_timed_out(timed.server, fate_of_orphan(timed.server, holder.pid, timed.client));
     return end == Answer::yes ? yes(evidence) : end;
 }
 

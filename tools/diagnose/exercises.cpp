@@ -68,7 +68,7 @@ const Exercise EXERCISES[] = {
 
 using Probe = Findings (*)(const Solution&);
 
-/// The rows that are no behaviours.
+/// The rows that are not in the table of behaviours.
 const std::map<std::string, Probe> PROBES = {
     {"backlog 0", predictions},
     {"backlog 1", predictions},
@@ -89,15 +89,15 @@ const std::map<std::string, Probe> PROBES = {
     {"Flask", flask},
 };
 
-/// Whether `error` says that there was nobody to talk to: the server did not listen, or ended soon after. That diagnose
-/// itself has too few descriptors, say, is not the server's fault.
+/// Whether `error` means that the server did not listen, or exited soon after. Other errors, such as too few
+/// descriptors in diagnose itself, are not the server's fault.
 bool is_about_listening(const std::exception& error) {
     const auto* const system = dynamic_cast<const std::system_error*>(&error);
     if (system != nullptr) return system->code().value() == ECONNREFUSED;
     return dynamic_cast<const harness::NotListening*>(&error) != nullptr;
 }
 
-/// Decides all of `names` that `probe` decides.
+/// Runs `probe`, which decides one row or several. If it throws, all rows of `names` that belong to it get the failure.
 void decide(Probe probe, const Solution& solution, const Names& names, Findings& found) {
     try {
         found.merge(probe(solution));
@@ -111,7 +111,7 @@ void decide(Probe probe, const Solution& solution, const Names& names, Findings&
     }
 }
 
-/// The server and its nature; without its nature where it does not listen when it is started again.
+/// The server and its nature; the nature is left at its defaults when the server fails to start.
 Subject known(const Program& server) {
     try {
         return learn(server);
@@ -120,7 +120,7 @@ Subject known(const Program& server) {
     }
 }
 
-/// What the table of behaviours says of the server.
+/// Decides the rows that are in the table of behaviours.
 void ask_behaviours(const Program& server, const Names& names, Findings& found) {
     std::vector<const Behaviour*> rows;
     for (const std::string& name : names) {
@@ -138,10 +138,10 @@ std::string in_one_line(std::string text) {
     return text;
 }
 
-/// Whether the server starts and listens, and has not started processes without end; undecided where diagnose lacks
-/// what it takes to start one.
+/// Whether the server starts, listens and does not fork without end. Undecided when diagnose lacks the resources to
+/// start it.
 Finding listens(const Program& program) {
-    constexpr std::size_t MOST_AHEAD = 100;  // as many as this server may have are a few more (Program::is_foreign)
+    constexpr std::size_t MOST_AHEAD = 100;  // below the limit of a foreign program (Program::is_foreign)
     constexpr const char* TOO_MANY = " processes before its first client comes";
     constexpr const char* EACH_FORKS = "a child returns from fork into the same loop, and forks as well";
     try {
@@ -152,7 +152,7 @@ Finding listens(const Program& program) {
     } catch (const harness::NotListening& error) {
         const std::string evidence = in_one_line(error.what());
         return {Answer::no, evidence, evidence.find(TOO_MANY) == std::string::npos ? "" : EACH_FORKS};
-    } catch (const std::system_error& error) {  // there is no such program, or it may not be executed
+    } catch (const std::system_error& error) {  // the program does not exist, or may not be executed
         return {Answer::no, in_one_line(error.what())};
     } catch (const std::exception& error) {
         return {Answer::undecided, in_one_line(error.what())};
@@ -182,7 +182,7 @@ std::vector<std::string> Exercise::command() const {
 std::span<const Exercise> exercises() { return EXERCISES; }
 
 const Exercise& exercise(std::string_view number) {
-    const auto has_number = [&](const Exercise& one) { return std::to_string(one.number) == number; };
+    const auto has_number = [&](const Exercise& candidate) { return std::to_string(candidate.number) == number; };
     const auto* const found = std::find_if(std::begin(EXERCISES), std::end(EXERCISES), has_number);
     if (found == std::end(EXERCISES)) {
         throw std::invalid_argument("no exercise has the number \"" + std::string(number) + '"');
@@ -193,7 +193,7 @@ const Exercise& exercise(std::string_view number) {
 std::vector<Row> check(const Exercise& exercise, const std::vector<std::string>& command, const std::string& source) {
     const Names names = concatenated(exercise.kept, exercise.goals);
     Solution solution = {foreign(command), source};
-    // A Python server shows what it prints at once.
+    // Makes a Python server write its output at once.
     solution.server.environment["PYTHONUNBUFFERED"] = "1";
     solution.server.patience = std::chrono::seconds(20);
     Findings found;
