@@ -40,7 +40,7 @@ constexpr const char* USAGE =
 Starts the server COMMAND again and again, tries every behaviour on it, and prints which step it behaves like.
 The server gets PORT=0 in its environment; diagnose finds the port that it listens on.
 
-  --expect STEP       a letter from a to h, or step_a to step_h: success is to be at least as good as this one
+  --expect STEP       a letter from a to h, or step_a to step_h: the server must be at least as good as this step
   --only BEHAVIOUR    try only this behaviour, for example "reaps many"; can be repeated
   --path PATH         the path that clients request, instead of /hello
   --port N            the server listens on this port, and cannot be told to take another one
