@@ -213,7 +213,7 @@ void Tracer::note(Tracee& tracee, int status) {
     }
 }
 
-/// What a client, or the server, has sent and the other one has not acknowledged.
+/// Whether a client or the server has sent something that the other one has not acknowledged.
 bool Tracer::packet_is_on_its_way() const {
     if (server_port_ == 0) return false;
     const std::string port = ':' + std::to_string(server_port_);
