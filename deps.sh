@@ -8,11 +8,16 @@ deps() {  # to build and to test
     need  curl                    curl                 curl                   curl                  curl               curl
     need  diff                    diffutils            diffutils              diffutils             diffutils          -
     need  python3                 python3              python3                python                python3            python
+    need  '<Python.h>'            python3-dev          python3-devel          python                python3-dev        python
+    need  '<pybind11/embed.h>'    pybind11-dev         pybind11-devel         pybind11              py3-pybind11-dev   pybind11
     need  socat                   socat                socat                  socat                 socat              socat
     need  '<doctest/doctest.h>'   doctest-dev          doctest-devel          doctest               doctest-dev        doctest
     need  '<vterm.h>'             libvterm-dev         libvterm-devel         libvterm              libvterm-dev       libvterm
     need  '<ncurses.h>'           libncurses-dev       ncurses-devel          ncurses               ncurses-dev        ncurses
     need  '<elfutils/libdwfl.h>'  libdw-dev            elfutils-devel         libelf                elfutils-dev       -
+    need  entr                    entr                 entr                   entr                  entr               entr
+    need  bwrap                   bubblewrap           bubblewrap             bubblewrap            bubblewrap         -
+    need  prlimit                 util-linux           util-linux             util-linux            util-linux         -
     need  '<nlohmann/json.hpp>'   nlohmann-json3-dev   json-devel             nlohmann-json         nlohmann-json      nlohmann-json
 }
 deps_dev() {  # `make format`, `make lint`, and the second compiler of CI
@@ -29,7 +34,7 @@ deps_machines() {  # tests/other_machines; only Debian has these compilers with 
     need  arm-linux-gnueabihf-g++ g++-arm-linux-gnueabihf   -  -  -  -
     need  qemu-s390x              qemu-user                 -  -  -  -
 }
-deps_docs() {  # `make test_docs`
+deps_docs() {  # `make test_docs`, `make site`
     need  ps                      procps               procps-ng              procps-ng             procps             -
     need  unshare                 util-linux           util-linux             util-linux            util-linux         -
     need  setpriv                 util-linux           util-linux             util-linux            setpriv            -
@@ -39,11 +44,16 @@ deps_docs() {  # `make test_docs`
     need  python:selenium         python3-selenium     python3-selenium       python-selenium       py3-selenium       -
     need  python:pexpect          python3-pexpect      python3-pexpect        python-pexpect        py3-pexpect        -
     need  python:markdown_it      python3-markdown-it  python3-markdown-it-py python-markdown-it-py py3-markdown-it-py -
+    need  python:pygments         python3-pygments     python3-pygments       python-pygments       py3-pygments       -
+    need  font:zh                 fonts-noto-cjk       google-noto-sans-cjk-fonts noto-fonts-cjk    font-noto-cjk      -
 }
 deps_bench() {  # `make bench` compares with these servers, `make plots` draws
     need  ab                      apache2-utils        httpd-tools            apache                apache2-utils      -
     need  busybox                 busybox              busybox                busybox               busybox-extras     -
     need  mini_httpd              mini-httpd           mini_httpd             -                     mini_httpd         -
+    need  uwsgi                   uwsgi                uwsgi                  uwsgi                 uwsgi              uwsgi
+    need  uwsgi:python3           uwsgi-plugin-python3 uwsgi-plugin-python3   uwsgi-plugin-python   uwsgi-python3      -
+    need  gunicorn                gunicorn             python3-gunicorn       gunicorn              py3-gunicorn       gunicorn
     need  gnuplot                 gnuplot-nox          gnuplot-minimal        gnuplot               gnuplot            gnuplot
 }
 deps_wsgi() {  # the frameworks that step_h is tested with
@@ -55,8 +65,10 @@ deps_wsgi() {  # the frameworks that step_h is tested with
 is_there() {
     case $1 in
         compiler) ${CXX:-g++} --version ;;
+        uwsgi:*) uwsgi --need-plugin "${1#uwsgi:}" --version ;;
         python:*) "${PYTHON:-python3}" -c "import ${1#python:}" ;;
-        "<"*) printf '#include %s\n' "$1" | ${CXX:-g++} -std=c++20 -E -x c++ - ;;
+        font:*) fc-list ":lang=${1#font:}" | grep . ;;
+        "<"*) printf '#include %s\n' "$1" | ${CXX:-g++} -std=c++20 $("${PYTHON:-python3}-config" --includes) -E -x c++ - ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1
 }

@@ -1,4 +1,4 @@
-"""The smallest WSGI application: ./step_h python3 step_h_wsgi/wsgi.py hello:application"""
+"""The smallest WSGI application: ./step_h step_h_wsgi.hello:application"""
 
 
 def application(environ, start_response):

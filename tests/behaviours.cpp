@@ -1,4 +1,4 @@
-// Behaviours that no step shows, on servers that do; what the evidence says; and how a server is recognised.
+// diagnose's behaviours on servers that differ from every step, their evidence, and how diagnose recognises a server.
 #include <map>
 #include <string>
 #include <vector>
@@ -9,8 +9,8 @@ namespace {
 
 Finding try_on(const Program& server, const char* name) { return find(behaviour(name), server); }
 
-/// What diagnose would have tried on a server that has the words of `step`, but for those given.
-std::vector<Tried> words_of(char step, const std::map<std::string, Answer>& others = {}) {
+/// The findings of diagnose on a server that answers as `step` does, except for the given answers.
+std::vector<Tried> answers_like(char step, const std::map<std::string, Answer>& others = {}) {
     std::vector<Tried> tried;
     for (const Behaviour& row : behaviours()) {
         const auto other = others.find(row.name);
@@ -21,19 +21,21 @@ std::vector<Tried> words_of(char step, const std::map<std::string, Answer>& othe
 
 }  // namespace
 
-TEST_CASE("answers: no, when the answer lacks its blank line") { CHECK(try_on(fixture("careless"), "answers") == no); }
+TEST_CASE("behaviour answers: is no when the response lacks its blank line") {
+    CHECK(try_on(fixture("careless"), "answers") == no);
+}
 
-TEST_CASE("child closes listener: no when the child keeps its copy") {
+TEST_CASE("behaviour child closes listener: is no when the child keeps its copy") {
     CHECK(try_on(fixture("careless"), "child closes listener") == no);
 }
 
-TEST_CASE("a server that has what no step before step_h has") {
+TEST_CASE("behaviours: sheds load, drops silent clients and stops gracefully are yes for a server that does them") {
     CHECK(try_on(fixture("careful"), "sheds load") == yes);
     CHECK(try_on(fixture("careful"), "drops silent clients") == yes);
     CHECK(try_on(fixture("careful"), "stops gracefully") == yes);
 }
 
-TEST_CASE("the evidence is what was seen") {
+TEST_CASE("find: the evidence says what was observed") {
     CHECK(try_on(built("step_f"), "reaps many").evidence == "16 children exited together, 15 are zombies");
     CHECK(try_on(built("step_e"), "survives SIGCHLD").evidence ==
           "it exited with 1: step_e: accept: Interrupted system call");
@@ -41,7 +43,7 @@ TEST_CASE("the evidence is what was seen") {
           "while a client was being served, it was killed by signal 15 (Terminated)");
 }
 
-TEST_CASE("a child that goes on after its work is no other answer, but is told") {
+TEST_CASE("behaviour child closes listener: is yes when a child fails after its work, and the evidence says so") {
     const Program goes_on = {{"python3", "tests/fixtures/misfit.py", "its children go on"}};
     const Finding finding = try_on(goes_on, "child closes listener");
     CHECK(finding == yes);
@@ -50,7 +52,7 @@ TEST_CASE("a child that goes on after its work is no other answer, but is told")
           "with 1: OSError: [Errno 9] Bad file descriptor");
 }
 
-TEST_CASE("a server that never rests is told soon, and so") {
+TEST_CASE("server: until() gives up on a process that runs all the time, and state() says so") {
     Server server(Program{{"python3", "tests/fixtures/misfit.py", "never rests"}});
     Client client(server.port());
     client.ask();
@@ -59,7 +61,7 @@ TEST_CASE("a server that never rests is told soon, and so") {
           "pid " + std::to_string(server.acceptor()) + " is running all the time (a loop that does not end?)");
 }
 
-TEST_CASE("the rule that is told is the one behind this no") {
+TEST_CASE("explanation: differs between a server that never waits and one that waits once per signal") {
     const auto rule_of = [](const char* step) {
         const Behaviour& row = behaviour("reaps many");
         return Tried{&row, find(row, built(step))}.explanation();
@@ -68,19 +70,19 @@ TEST_CASE("the rule that is told is the one behind this no") {
     CHECK(rule_of("step_f") == "SIGCHLD is not queued, one wait() collects one child");
 }
 
-TEST_CASE("a server that cannot be started leaves a behaviour undecided, and says why in one line") {
+TEST_CASE("find: is undecided, with the reason in one line, when the server cannot be started") {
     const Finding finding = try_on({{"./no_such_server"}}, "answers");
     CHECK(finding == undecided);
     CHECK(finding.evidence == "cannot start ./no_such_server: No such file or directory");
 }
 
-TEST_CASE("a server whose second listening socket answers is tried there") {
+TEST_CASE("learn: uses the second listening socket when only that one answers") {
     const Subject subject = learn({{"python3", "tests/fixtures/misfit.py", "listens twice"}});
     CHECK(subject.program.listening_socket == 1);
     CHECK(find(behaviour("answers"), subject) == yes);
 }
 
-TEST_CASE("learn: knows how a server serves its clients") {
+TEST_CASE("learn: recognises how a server serves its clients") {
     const auto kind_of = [](const Program& program) { return std::string(in_words(learn(program).nature.kind)); };
     CHECK(kind_of(built("step_a")) == in_words(Kind::iterative));
     CHECK(kind_of(built("step_g")) == in_words(Kind::forks));
@@ -91,7 +93,7 @@ TEST_CASE("learn: knows how a server serves its clients") {
           in_words(Kind::workers));
 }
 
-TEST_CASE("a server that does not speak HTTP: no answer, but all other rows are decided") {
+TEST_CASE("behaviours: other rows are decided when a server does not speak HTTP and answers is no") {
     const Subject echo = learn({{"python3", "tests/fixtures/misfit.py", "echoes"}});
     CHECK(find(behaviour("answers"), echo) == no);
     CHECK(find(behaviour("closes"), echo) == yes);
@@ -99,24 +101,24 @@ TEST_CASE("a server that does not speak HTTP: no answer, but all other rows are 
     CHECK(find(behaviour("slow request"), echo) == yes);
 }
 
-TEST_CASE("drops silent clients: does not apply to a server that speaks first") {
+TEST_CASE("behaviour drops silent clients: does not apply to a server that speaks first") {
     const Subject greeting = learn({{"python3", "tests/fixtures/misfit.py", "greets"}});
     CHECK(greeting.nature.speaks_first);
     CHECK(find(behaviour("drops silent clients"), greeting) == not_applicable);
 }
 
-TEST_CASE("likeness: no two steps have the same column") {
+TEST_CASE("likeness: each step's column matches that step alone") {
     for (const char step : STEPS) {
-        const Likeness like = likeness(words_of(step));
+        const Likeness like = likeness(answers_like(step));
         CHECK(like.steps == std::string(1, step));
         CHECK(like.differences.empty());
-        CHECK(is_as_good(words_of(step), step));
+        CHECK(is_as_good(answers_like(step), step));
     }
 }
 
 TEST_CASE("verdict: names what a server has besides the nearest step, and what it lacks") {
     const auto verdict_on = [](const std::map<std::string, Answer>& others) {
-        const std::vector<Tried> tried = words_of('g', others);
+        const std::vector<Tried> tried = answers_like('g', others);
         return verdict(likeness(tried), tried, Kind::forks);
     };
     CHECK(verdict_on({}) == "behaves like step_g");
@@ -128,9 +130,9 @@ TEST_CASE("verdict: names what a server has besides the nearest step, and what i
     CHECK(verdict_on({{"closes", undecided}}) == "behaves like step_g, undecided: closes");
 }
 
-TEST_CASE("verdict: names the kind of a server that no step is like, and its faults") {
+TEST_CASE("verdict: names the kind and the faults of a server that matches no step") {
     const auto verdict_on = [](const std::map<std::string, Answer>& others) {
-        const std::vector<Tried> tried = words_of('a', others);
+        const std::vector<Tried> tried = answers_like('a', others);
         return verdict(likeness(tried), tried, Kind::event_loop);
     };
     CHECK(verdict_on({{"concurrent", yes}}) ==
@@ -141,16 +143,16 @@ TEST_CASE("verdict: names the kind of a server that no step is like, and its fau
           "step_g does: drops silent clients, stops gracefully");
 }
 
-TEST_CASE("likeness: a server with a fault of the second group is like no step") {
-    CHECK(likeness(words_of('g', {{"survives rude clients", no}})).steps == "");
+TEST_CASE("likeness: a server that fails a row from users' reports matches no step") {
+    CHECK(likeness(answers_like('g', {{"survives rude clients", no}})).steps == "");
 }
 
-TEST_CASE("likeness: what is undecided is a difference, unless a sleep hides it") {
-    std::vector<Tried> tried = words_of('b', {{"closes", undecided}});
+TEST_CASE("likeness: an undecided behaviour counts as a difference, unless a sleep hides it") {
+    std::vector<Tried> tried = answers_like('b', {{"closes", undecided}});
     CHECK(likeness(tried).steps == "");
     for (Tried& row : tried) row.finding.is_hidden_by_sleep = row.finding == undecided;
     CHECK(likeness(tried).steps == "b");
-    CHECK(likeness(words_of('b', {{"sleeps before closing", undecided}})).steps == "");
+    CHECK(likeness(answers_like('b', {{"sleeps before closing", undecided}})).steps == "");
 }
 
 TEST_CASE("likeness: a subset of behaviours can match several steps") {
@@ -159,17 +161,17 @@ TEST_CASE("likeness: a subset of behaviours can match several steps") {
     CHECK(likeness({{&reaps_one, {undecided, ""}}}).steps == "");
 }
 
-TEST_CASE("is_as_good: accepts what is better than the step, and a sleep only where the step sleeps") {
-    CHECK(is_as_good(words_of('g', {{"sheds load", yes}}), 'g'));
-    CHECK(is_as_good(words_of('g'), 'f'));
-    CHECK_FALSE(is_as_good(words_of('f'), 'g'));
-    CHECK_FALSE(is_as_good(words_of('g', {{"reaps one", not_applicable}}), 'g'));
-    CHECK(is_as_good(words_of('g', {{"sheds load", not_applicable}}), 'g'));
-    CHECK_FALSE(is_as_good(words_of('g', {{"slow request", no}}), 'g'));
-    CHECK_FALSE(is_as_good(words_of('g', {{"sleeps before closing", yes}}), 'g'));
+TEST_CASE("is_as_good: accepts a server better than the step, and a sleep only where the step sleeps") {
+    CHECK(is_as_good(answers_like('g', {{"sheds load", yes}}), 'g'));
+    CHECK(is_as_good(answers_like('g'), 'f'));
+    CHECK_FALSE(is_as_good(answers_like('f'), 'g'));
+    CHECK_FALSE(is_as_good(answers_like('g', {{"reaps one", not_applicable}}), 'g'));
+    CHECK(is_as_good(answers_like('g', {{"sheds load", not_applicable}}), 'g'));
+    CHECK_FALSE(is_as_good(answers_like('g', {{"slow request", no}}), 'g'));
+    CHECK_FALSE(is_as_good(answers_like('g', {{"sleeps before closing", yes}}), 'g'));
 }
 
-TEST_CASE("mend_of: says of every no what to change") {
+TEST_CASE("mend_of: says what to change for every no, except for sleeps before closing") {
     for (const Behaviour& row : behaviours()) {
         CAPTURE(row.name);
         CHECK_FALSE(fault_of({&row, {no, ""}}).empty());

@@ -1,4 +1,4 @@
-// client3: many connections at once.
+// The clients: first_client, and client3 with many connections at once.
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -23,7 +23,16 @@ constexpr const char* USAGE = "client3: usage: client3 [--max-clients N] [--max-
 
 }  // namespace
 
-TEST_CASE("without options it makes one connection") {
+TEST_CASE("first_client: prints its port and the response") {
+    Server server(built("step_a"));
+    INFO(server.describe());
+    const Ended client(built("first_client").with("PORT", std::to_string(server.port())));
+    CHECK(client.out.starts_with("my port is "));
+    CHECK(client.out.ends_with("\nHTTP/1.1 200 OK\r\n\r\nHello, World!\n\n"));
+    CHECK(client.fate == "exited with 0");
+}
+
+TEST_CASE("client3: makes one connection when it has no options") {
     Server server(built("step_g"));
     INFO(server.describe());
     const Ended client(client3({}, server.port()));
@@ -33,7 +42,7 @@ TEST_CASE("without options it makes one connection") {
     CHECK_EVENTUALLY(server, server.out().find("GET /hello HTTP/1.1\r\nHost: localhost:") != std::string::npos);
 }
 
-TEST_CASE("each client numbers its connections; the options are written with = or a blank") {
+TEST_CASE("client3: numbers each client's connections, and takes options with = or a space") {
     Server server(built("step_g"));
     INFO(server.describe());
     const Ended client(client3({"--max-clients", "3", "--max-conns=2"}, server.port()));
@@ -43,7 +52,7 @@ TEST_CASE("each client numbers its connections; the options are written with = o
     CHECK(client.fate == "exited with 0");
 }
 
-TEST_CASE("it hangs up only when all its connections are open") {
+TEST_CASE("client3: keeps its connections open until all are made") {
     Server server(built("step_a"));
     INFO(server.describe());
     server.signal(SIGSTOP);  // the queue holds six; the seventh keeps client3 waiting
@@ -57,20 +66,16 @@ TEST_CASE("it hangs up only when all its connections are open") {
     CHECK(std::count_if(open.begin(), open.end(), [](const proc::Descriptor& one) { return one.is_socket(); }) == 7);
 }
 
-TEST_CASE("its reason for failing comes once") {
-    int nobody = 0;
-    {
-        net::Socket listener(AF_INET, SOCK_STREAM);
-        listener.bind(loopback(0));
-        nobody = listener.port();
-        const Ended client(client3({"--max-clients=20"}, nobody));  // bound, but it does not listen: nobody else can
-        CHECK(client.out == "0 of 20 connections made\n");
-        CHECK(client.err == "client3: connect: Connection refused\n");
-        CHECK(client.fate == "exited with 1");
-    }
+TEST_CASE("client3: prints the reason once when all its clients fail") {
+    net::Socket closed(AF_INET, SOCK_STREAM);
+    closed.bind(loopback(0));  // bound, not listening: the port refuses connections
+    const Ended client(client3({"--max-clients=20"}, closed.port()));
+    CHECK(client.out == "0 of 20 connections made\n");
+    CHECK(client.err == "client3: connect: Connection refused\n");
+    CHECK(client.fate == "exited with 1");
 }
 
-TEST_CASE("too few descriptors: it makes what it can, and says so") {
+TEST_CASE("client3: makes as many connections as it can when descriptors run out") {
     Server server(built("step_g"));
     INFO(server.describe());
     Program limited = client3({"--max-conns=20"}, server.port());
@@ -81,7 +86,7 @@ TEST_CASE("too few descriptors: it makes what it can, and says so") {
     CHECK(client.fate == "exited with 1");
 }
 
-TEST_CASE("too few processes: the clients that could be started do their work") {
+TEST_CASE("client3: counts the connections that were made when fork fails") {
     Server server(built("step_g"));
     INFO(server.describe());
     Program limited = client3({"--max-clients=400"}, server.port());
@@ -93,7 +98,7 @@ TEST_CASE("too few processes: the clients that could be started do their work") 
     CHECK(client.fate == "exited with 1");
 }
 
-TEST_CASE("a client that was killed is missed") {
+TEST_CASE("client3: reports a client that was killed") {
     Server server(built("step_a"));
     INFO(server.describe());
     server.signal(SIGSTOP);
@@ -107,7 +112,7 @@ TEST_CASE("a client that was killed is missed") {
     CHECK(client.fate() == "exited with 1");
 }
 
-TEST_CASE("bad usage") {
+TEST_CASE("client3: refuses bad arguments and settings with exit status 2") {
     for (const std::vector<std::string>& arguments :
          std::vector<std::vector<std::string>>{{"--unknown"}, {"--max-clients"}, {"left over"}, {"-x"}}) {
         const Ended client(client3(arguments, 1));
@@ -125,7 +130,7 @@ TEST_CASE("bad usage") {
     CHECK(client.fate == "exited with 2");
 }
 
-TEST_CASE("--help explains") {
+TEST_CASE("client3: describes its options when called with --help") {
     const Ended client(client3({"--help"}, 1));
     CHECK(client.out.starts_with("usage: client3 "));
     CHECK(client.out.find("--max-conns N    number of connections of each client (default: 1)") != std::string::npos);

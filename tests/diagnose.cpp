@@ -1,5 +1,5 @@
-// The program diagnose: its lines, its options, its exit status. What it says of servers that are wrong on purpose, and
-// of those in other languages, is tested by `make mutants`.
+// The program diagnose: its lines, its options, its exit status. `make mutants` tests what it says of servers that are
+// wrong on purpose, and of servers in other languages.
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -18,7 +18,7 @@
 
 namespace {
 
-/// diagnose with these arguments. It ends by itself: it gives its rows two minutes, which a slow machine may need.
+/// Runs diagnose with these arguments until it exits. Its rows have two minutes, which a slow machine may need.
 Ended run_diagnose(const std::vector<std::string>& arguments) {
     Program program = built("diagnose");
     program.patience = std::chrono::minutes(3);
@@ -35,7 +35,7 @@ std::string last_line(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("diagnose: a line for each behaviour, and the step in the last one") {
+TEST_CASE("diagnose: prints a line for each behaviour, and names the step in the last line") {
     const Ended said = run_diagnose({step('f')});
     CHECK(said.fate == "exited with 0");
     CHECK(said.err == "");
@@ -48,7 +48,7 @@ TEST_CASE("diagnose: a line for each behaviour, and the step in the last one") {
     CHECK(last_line(said.out) == "behaves like step_f\n");
 }
 
-TEST_CASE("diagnose: a server that is like no step") {
+TEST_CASE("diagnose: names the nearest step and the differences when a server matches no step") {
     const Ended said = run_diagnose({fixture("careless").command.front()});
     CHECK(said.fate == "exited with 1");
     CHECK(
@@ -57,7 +57,7 @@ TEST_CASE("diagnose: a server that is like no step") {
         "listening socket; it cannot be started again at once\n");
 }
 
-TEST_CASE("diagnose --expect: success is to be at least as good as this step") {
+TEST_CASE("diagnose --expect: succeeds when the server is at least as good as the step") {
     const auto expecting = [&](const std::string& expected) {
         return run_diagnose({"--only", "reaps many", "--expect", expected, step('g')}).fate;
     };
@@ -67,7 +67,7 @@ TEST_CASE("diagnose --expect: success is to be at least as good as this step") {
     CHECK(run_diagnose({"--only", "reaps many", "--expect", "g", step('f')}).fate == "exited with 1");
 }
 
-TEST_CASE("diagnose --only: these behaviours, and no others") {
+TEST_CASE("diagnose --only: tries the given behaviours alone") {
     const Ended said = run_diagnose({"--only", "reaps many", "--only=reaps one", step('f')});
     CHECK(said.fate == "exited with 0");
     CHECK(said.out.starts_with("reaps many             no    "));
@@ -76,7 +76,7 @@ TEST_CASE("diagnose --only: these behaviours, and no others") {
     CHECK(last_line(run_diagnose({"--only", "reaps one", step('d')}).out) == "behaves like step_c or step_d\n");
 }
 
-TEST_CASE("diagnose --json: one object") {
+TEST_CASE("diagnose --json: prints one object") {
     const Ended said = run_diagnose({"--json", "--only=child closes listener", step('g')});
     CHECK(said.fate == "exited with 0");
     const std::pair<const char*, std::string> values[] = {
@@ -88,21 +88,21 @@ TEST_CASE("diagnose --json: one object") {
         {"/behaviours/0/explanation",
          "fork copies all descriptors, and the socket listens until the last one is closed"},
         {"/recognised", "true"},
-        {"/steps", R"(["step_c","step_d","step_e","step_f","step_g","step_h"])"},
-        {"/nearest", "step_h"},
+        {"/steps", R"(["step_c","step_d","step_e","step_f","step_g"])"},
+        {"/nearest", "step_g"},
         {"/differences", "[]"}};
     for (const auto& [pointer, value] : values) CHECK(json_at(said.out, pointer) == value);
     CHECK_THROWS(json_at(said.out, "/behaviours/1"));
 }
 
-TEST_CASE("diagnose --explain: says what to change, and where it is shown") {
+TEST_CASE("diagnose --explain: says what to change, and where that is shown") {
     const Ended said = run_diagnose({"--explain", "--only=reaps many", step('f')});
     CHECK(said.out.find(
               "to mend it: call waitpid(-1, …, WNOHANG) until it returns no more: step_g_waitpid/README.md, make "
               "exercise_7\n") != std::string::npos);
 }
 
-TEST_CASE("diagnose --path: a 404 is an answer, and a page that is there another one") {
+TEST_CASE("diagnose --path: answers is yes for a 404, and for a page that exists") {
     const std::vector<std::string> server = {"python3", "-c",
                                              "import http.server, os\n"
                                              "http.server.test(http.server.SimpleHTTPRequestHandler, bind='127.0.0.1', "
@@ -117,7 +117,7 @@ TEST_CASE("diagnose --path: a 404 is an answer, and a page that is there another
     CHECK(asking("/README.md").starts_with("answers                yes   200 OK and the page\n"));
 }
 
-TEST_CASE("diagnose --port: the server listens there, each time that it is started") {
+TEST_CASE("diagnose --port: expects the server on that port each time it starts") {
     const int port = Server(built("step_a")).port();
     const Ended said = run_diagnose({"--port", std::to_string(port), "--only=restarts at once", "sh", "-c",
                                      "PORT=" + std::to_string(port) + " exec " + step('a')});
@@ -125,7 +125,7 @@ TEST_CASE("diagnose --port: the server listens there, each time that it is start
                         std::to_string(port) + "\n") != std::string::npos);
 }
 
-TEST_CASE("diagnose --junit: a case for each row, which fails when it is worse than the step's") {
+TEST_CASE("diagnose --junit: writes a case for each row, which fails when the row is worse than the step's") {
     const std::string file = folder("BUILD", "build") + "/junit.xml";
     CHECK(run_diagnose({"--junit", file, "--expect=g", "--only=reaps many", step('f')}).fate == "exited with 1");
     std::ifstream in(file);
@@ -134,7 +134,7 @@ TEST_CASE("diagnose --junit: a case for each row, which fails when it is worse t
     CHECK(text.find("<failure message=\"16 children exited together, 15 are zombies\">") != std::string::npos);
 }
 
-TEST_CASE("diagnose: a server that no client from 127.0.0.1 reaches is refused in a line that says where it listens") {
+TEST_CASE("diagnose: names the server's address when the server cannot be reached at 127.0.0.1") {
     const Ended said = run_diagnose({"python3", "-c",
                                      "import socket, time\n"
                                      "s = socket.create_server(('127.0.0.2', 0))\ntime.sleep(600)"});
@@ -142,13 +142,13 @@ TEST_CASE("diagnose: a server that no client from 127.0.0.1 reaches is refused i
     CHECK(said.err.find(" listens on 127.0.0.2:") != std::string::npos);
 }
 
-TEST_CASE("diagnose --json: what is not text is text in the end") {
+TEST_CASE("diagnose --json: escapes control characters, and replaces bytes that are not UTF-8") {
     const Ended said = run_diagnose({"--json", "sh", "-c", "printf '\"\\\\\\001\\n\\377\\303\\244\\n' >&2; exit 1"});
     CHECK(said.fate == "exited with 3");
     CHECK(json_at(said.out, "/error").ends_with("stderr: \"\\\001\n\xEF\xBF\xBDä\n"));
 }
 
-TEST_CASE("diagnose: wrong usage") {
+TEST_CASE("diagnose: exits with 2 and the reason when its arguments are wrong") {
     const auto refused = [](const std::vector<std::string>& arguments, const std::string& reason) {
         const Ended said = run_diagnose(arguments);
         CHECK(said.fate == "exited with 2");
@@ -163,13 +163,13 @@ TEST_CASE("diagnose: wrong usage") {
     CHECK(run_diagnose({"--help"}).out.starts_with("usage: diagnose "));
 }
 
-TEST_CASE("diagnose: the server's own options are not diagnose's") {
+TEST_CASE("diagnose: leaves the options after the server's command to the server") {
     const Ended said = run_diagnose({"sh", "--json"});
     CHECK(said.fate == "exited with 3");
     CHECK(said.out == "");
 }
 
-TEST_CASE("diagnose: a server that never starts, or never listens") {
+TEST_CASE("diagnose: exits with 3 when the server does not start or does not listen") {
     const Ended missing = run_diagnose({"./no_such_server"});
     CHECK(missing.fate == "exited with 3");
     CHECK(missing.err == "diagnose: cannot start ./no_such_server: No such file or directory\n");
@@ -180,7 +180,7 @@ TEST_CASE("diagnose: a server that never starts, or never listens") {
     CHECK(run_diagnose({"sleep", "600"}).fate == "exited with 3");
 }
 
-TEST_CASE("diagnose: says so, and ends, when it may have but few descriptors") {
+TEST_CASE("diagnose: reports the limit and exits when it has too few descriptors") {
     for (const rlim_t descriptors : {5U, 7U, 9U, 10U, 11U, 12U, 14U, 20U}) {
         Program program = built("diagnose");
         program.command.insert(program.command.end(), {"--only=answers", "--only=reaps many", step('g')});
@@ -192,12 +192,12 @@ TEST_CASE("diagnose: says so, and ends, when it may have but few descriptors") {
         CHECK((diagnosis.out() + diagnosis.err())
                   .find(": Too many open files. This process may have no more than " + std::to_string(descriptors)) !=
               std::string::npos);
-        CHECK(diagnosis.out().find("  no  ") == std::string::npos);  // want of descriptors decides nothing
+        CHECK(diagnosis.out().find("  no  ") == std::string::npos);  // a lack of descriptors decides nothing
         CHECK(diagnosis.alive().empty());
     }
 }
 
-TEST_CASE("diagnose --json: interrupted, it says what it has found so far") {
+TEST_CASE("diagnose --json: marks its report as interrupted when SIGINT ends it") {
     Program program = built("diagnose");
     program.command.insert(program.command.end(), {"--json", step('g')});
     Process diagnosis(program);
@@ -209,7 +209,7 @@ TEST_CASE("diagnose --json: interrupted, it says what it has found so far") {
     CHECK(json_at(diagnosis.out(), "/recognised") == "false");
 }
 
-TEST_CASE("diagnose: takes the server with it when a signal ends it, with few descriptors as well") {
+TEST_CASE("diagnose: ends the server too when a signal ends it, also with few descriptors") {
     for (const int signal : {SIGINT, SIGTERM}) {
         Program program = built("diagnose");
         program.command.push_back(step('g'));

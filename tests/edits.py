@@ -99,7 +99,7 @@ class Compiler:
         self.read_once = ["-include", header]
 
     def make(self, program, sources, folder, warnings=()):
-        """Compiles `sources` as if they stood in `folder`. With warnings, it reads every header as a reader's compiler
-        would. Raises CalledProcessError."""
+        """Compiles `sources` as if they stood in `folder`; objects and libraries among them are linked. With warnings, it
+        reads every header as a reader's compiler would. Raises CalledProcessError."""
         headers = [] if warnings else self.read_once
         subprocess.run([*self.command, *headers, *warnings, "-iquote", folder, *sources, "-o", program], cwd=ROOT, check=True)

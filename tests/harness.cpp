@@ -1,4 +1,4 @@
-// The harness: it finds a server, sees what it does, and leaves nothing behind.
+// The harness finds a server's listening process, limits and observes it, and leaves no process behind.
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
@@ -32,7 +32,7 @@ bool exists(pid_t pid) { return proc::process(pid).has_value(); }
 
 }  // namespace
 
-TEST_CASE("a server below a shell is found by its listening socket") {
+TEST_CASE("server: finds the listening process below a shell") {
     Program launched = shell("\"$0\"; exit 0", built("step_g").command.front());
     Server server(launched);
     CHECK(server.acceptor() != server.pid());
@@ -41,18 +41,18 @@ TEST_CASE("a server below a shell is found by its listening socket") {
     CHECK(client.receive_all() == PAGE);
 }
 
-TEST_CASE("a program that is not there is an error") {
+TEST_CASE("server: throws when the program does not exist") {
     CHECK_THROWS_WITH(Server({{"./no_such_server"}}), "cannot start ./no_such_server: No such file or directory");
 }
 
-TEST_CASE("a server that ends before it listens is an error, with its last words") {
+TEST_CASE("server: throws, with the program's output, when the program exits before it listens") {
     CHECK_THROWS_WITH(Server(shell("echo so far; echo so bad >&2; exit 3")),
                       "sh -c echo so far; echo so bad >&2; exit 3  does not listen: it exited with 3\nstdout: so "
                       "far\n\nstderr: so bad\n");
     CHECK_THROWS_AS(Server(shell("exit 3")), NotListening);
 }
 
-TEST_CASE("server: too few descriptors of our own are no server that does not listen") {
+TEST_CASE("server: does not throw NotListening when our own descriptors run out") {
     const pid_t starter = fork_child([] {
         const rlimit none = {3, 3};
         setrlimit(RLIMIT_NOFILE, &none);
@@ -70,7 +70,7 @@ TEST_CASE("server: too few descriptors of our own are no server that does not li
     CHECK(proc::describe_wait_status(status) == "exited with 2");
 }
 
-TEST_CASE("neither the environment nor the settings of who runs the tests reach the server") {
+TEST_CASE("program: gets its own settings, and not the PORT and SLEEP of the tests' environment") {
     setenv("PORT", "nonsense", 1);
     setenv("SLEEP", "nonsense", 1);
     const Ended printed(shell("echo \"$PORT,$SLEEP,$OURS\"").with("OURS", "set"));
@@ -79,11 +79,11 @@ TEST_CASE("neither the environment nor the settings of who runs the tests reach 
     CHECK(printed.out == ",,set\n");
 }
 
-TEST_CASE("the limit of processes holds for the program alone, for root as well") {
+TEST_CASE("max_processes: limits one program alone, also for root") {
     Program limited = built("step_g");
     limited.max_processes = 4;
     Server first(limited);
-    Server second(limited);  // of another user, or in another namespace: what the first does is not counted here
+    Server second(limited);  // the first server's processes do not count towards its limit
     std::deque<Client> clients;
     while (!first.has_ended() && clients.size() < 500) {
         clients.emplace_back(first.port());
@@ -96,7 +96,7 @@ TEST_CASE("the limit of processes holds for the program alone, for root as well"
     CHECK(client.receive_all() == PAGE);
 }
 
-TEST_CASE("fork limit: the keeper is asked at each fork, and one too many fails with EAGAIN") {
+TEST_CASE("fork limit: asks the keeper at each fork, and fails with EAGAIN when there is one too many") {
     int pair[2];
     REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
     const pid_t program = fork_child([&] {
@@ -117,10 +117,10 @@ TEST_CASE("fork limit: the keeper is asked at each fork, and one too many fails 
     }
     int status = 0;
     waitpid(program, &status, 0);
-    CHECK(proc::describe_wait_status(status) == "exited with 4");  // itself and four children are five
+    CHECK(proc::describe_wait_status(status) == "exited with 4");  // the limit of five is the program and four children
 }
 
-TEST_CASE("limits: no program is given more than we may have ourselves") {
+TEST_CASE("limits: a program gets no more descriptors than we have ourselves") {
     Program limited = built("step_g");
     limited.max_descriptors = 200;
     const pid_t starter = fork_child([&] {
@@ -135,7 +135,7 @@ TEST_CASE("limits: no program is given more than we may have ourselves") {
     CHECK(proc::describe_wait_status(status) == "exited with 2");
 }
 
-TEST_CASE("limits: a program is not started when its user may not have as many processes") {
+TEST_CASE("limits: a program does not start when its user may not have as many processes") {
     Program limited = built("step_g");
     limited.max_processes = 8;
     const pid_t starter = fork_child([&] {
@@ -166,7 +166,7 @@ TEST_CASE("guarded: returns EX_OSERR when no process can be started") {
     CHECK(proc::describe_wait_status(status) == "exited with 2");
 }
 
-TEST_CASE("whatever else its user starts, a foreign program may have its processes") {
+TEST_CASE("foreign program: can fork when its user has many other processes") {
     Program foreign = built("step_c").with("SLEEP", "0");
     foreign.is_foreign = true;
     Server server(foreign);
@@ -181,7 +181,7 @@ TEST_CASE("whatever else its user starts, a foreign program may have its process
     }
 }
 
-TEST_CASE("root without the right to look into another user's process says so") {
+TEST_CASE("server: names CAP_SYS_PTRACE when root lacks it") {
     Program limited = built("step_g");
     limited.max_processes = 8;
     const pid_t starter = fork_child([&] {
@@ -203,7 +203,7 @@ TEST_CASE("root without the right to look into another user's process says so") 
     CHECK(WEXITSTATUS(status) == (geteuid() == 0 ? 2 : 0));
 }
 
-TEST_CASE("what the program leaves behind ends with it: children, orphans, daemons") {
+TEST_CASE("process: its destructor ends children, orphans and daemons") {
     std::vector<pid_t> all;
     {
         Process process(shell("trap '' TERM HUP INT; sleep 600 & setsid sh -c 'sleep 600 & sleep 600' & wait"));
@@ -215,22 +215,22 @@ TEST_CASE("what the program leaves behind ends with it: children, orphans, daemo
     for (const pid_t pid : all) CHECK_FALSE(exists(pid));
 }
 
-TEST_CASE("when we are killed, by SIGKILL too, the server goes with us, and so do its children") {
-    // A process of ours starts the server, tells who is who, and waits to be killed.
-    int told[2];
-    REQUIRE(pipe2(told, O_CLOEXEC) == 0);
+TEST_CASE("server: ends with its children and its keeper when SIGKILL ends the process that started it") {
+    // A child of the tests starts the server, sends the pids through the pipe, and waits to be killed.
+    int report[2];
+    REQUIRE(pipe2(report, O_CLOEXEC) == 0);
     const pid_t starter = fork_child([&] {
         Server server(built("step_c").with("SLEEP", "60"));
         Client client(server.port());
         client.ask();
         server.until([&] { return !server.children().empty() && client.has_answer(); });
         const pid_t pids[] = {server.pid(), server.children().at(0).pid, proc::process(server.pid())->ppid};
-        if (write(told[1], pids, sizeof pids) == sizeof pids) pause();
+        if (write(report[1], pids, sizeof pids) == sizeof pids) pause();
     });
-    close(told[1]);
+    close(report[1]);
     pid_t pids[3];
-    const ssize_t size = read(told[0], pids, sizeof pids);
-    close(told[0]);
+    const ssize_t size = read(report[0], pids, sizeof pids);
+    close(report[0]);
     REQUIRE(size == sizeof pids);
     for (const pid_t pid : pids) CHECK(exists(pid));
     kill(starter, SIGKILL);
@@ -238,8 +238,8 @@ TEST_CASE("when we are killed, by SIGKILL too, the server goes with us, and so d
     for (const pid_t pid : pids) CHECK(eventually([&] { return !exists(pid); }));
 }
 
-TEST_CASE("the zombies that a program has not reaped are told") {
-    Process process(shell("(exit 0) & exec sleep 600"));  // sleep waits for nobody
+TEST_CASE("process: lists the zombies that the program has not reaped") {
+    Process process(shell("(exit 0) & exec sleep 600"));  // sleep never waits for its children
     const auto zombies = [&] {
         const std::vector<proc::Process> children = proc::children(process.pid());
         return children.size() == 1 && children.front().is_zombie();

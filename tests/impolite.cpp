@@ -15,7 +15,7 @@ struct Manner {
     void (*behave)(Server& server);
 };
 
-/// Lets `client` read its answer to the end, and checks that it is one: in step_d there is no end to wait for.
+/// Checks that `client` receives the page and then the end of its connection. (step_d never closes a connection.)
 void expect_page(Server& server, Client& client) {
     if (name_of(server.program()) == "step_d") {
         CHECK(client.receive(PAGE.size()) == PAGE);
@@ -33,7 +33,7 @@ void send_all(Server& server, const std::string& bytes) {
 }
 
 const Manner MANNERS[] = {
-    {"connects and leaves", [](Server& server) { Client(server.port()).close(); }},
+    {"connects and disconnects", [](Server& server) { Client(server.port()).close(); }},
     {"resets before the request", [](Server& server) { Client(server.port()).reset(); }},
     {"resets after the request",
      [](Server& server) {
@@ -41,7 +41,7 @@ const Manner MANNERS[] = {
          client.ask();
          client.reset();
      }},
-    {"leaves after the request, without the answer",
+    {"disconnects after the request, before the response",
      [](Server& server) {
          Client client(server.port());
          client.ask();
@@ -76,7 +76,7 @@ const Manner MANNERS[] = {
          CHECK(client.send("\r\n\r\n"));
          expect_page(server, client);
      }},
-    {"posts 300 KB",  // in much less than the 2 s of net::Socket::close, on a loaded machine as well
+    {"posts 300 KB",  // net::Socket::close reads for at most 2 s: even a loaded machine must send this in much less
      [](Server& server) {
          Client client(server.port());
          CHECK(client.send("POST / HTTP/1.1\r\nContent-Length: 300000\r\n\r\n"));
@@ -99,7 +99,7 @@ void check_patience_of(const Program& step) {
         Server server(step.with("SLEEP", "0"));
         INFO(server.describe());
         manner.behave(server);
-        if (name_of(step) == "step_e") {  // any child's exit is its end: but an end of its own
+        if (name_of(step) == "step_e") {  // it exits when any child exits, and may print that error alone
             server.until([&] { return server.has_ended() || server.is_quiet(); });
             CHECK((server.err().empty() || server.err() == "step_e: accept: Interrupted system call\n"));
             continue;

@@ -1,11 +1,12 @@
-// Impolite clients: none of them may cost anybody else anything, in any step.
+// Impolite clients: whatever they do, a step must serve the next client.
 #pragma once
 
 #include "support.hpp"
 
 namespace impolite {
 
-/// Checks that `step` bears each manner: the polite client that comes next is served, and no error is printed.
+/// Checks for each impolite client that `step` serves the next client and prints no error. step_e may exit after any
+/// client: only its error is checked.
 void check_patience_of(const Program& step);
 
 }  // namespace impolite

@@ -1,14 +1,14 @@
-// Values out of JSON texts. One file knows the library for it: that takes the compiler longer than most tests take.
+// Reads values from JSON texts. Only json.cpp includes the JSON library, which takes long to compile.
 #pragma once
 
 #include <memory>
 #include <string>
 
-/// What stands at `pointer` (RFC 6901: "/server/pid") in a JSON text: a string as it is, anything else as JSON. Throws
-/// std::exception when `text` is not JSON or nothing stands there.
+/// The value at `pointer` (RFC 6901: "/server/pid") in a JSON text: a string without quotes, anything else as JSON.
+/// Throws std::exception when `text` is not JSON or has no such value.
 std::string json_at(const std::string& text, const std::string& pointer);
 
-/// A JSON text that is asked for many values.
+/// A JSON text that is parsed once, for reading many values.
 class ParsedJson {
 public:
     ParsedJson() = default;

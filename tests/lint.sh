@@ -31,7 +31,7 @@ grep '\.cpp$' "$folder/all" | grep -Ev "$followed" >"$folder/alone"
 # Each file includes what it uses, though `make` compiles a folder as one file. So each compiles alone: these here, the
 # others where clang-tidy follows them, and where `make` builds programs of one file.
 grep -Fvxf "$folder/followed" "$folder/all" | grep -Ev '^(exercises|tests/[a-z]+)/.*\.cpp$' |
-  xargs -P "$processors" -n 8 clang++ -std=c++20 -iquote . -x c++ -fsyntax-only -Wno-pragma-once-outside-header ||
+  xargs -r -P "$processors" -n 8 clang++ -std=c++20 -iquote . -x c++ -fsyntax-only -Wno-pragma-once-outside-header ||
   status=1
 
 # The other checks work mostly on the headers. So a folder that `make` compiles through a file of includes in build/ is

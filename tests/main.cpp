@@ -1,4 +1,4 @@
-// The test program: doctest, in a process that is guarded, so that whatever happens to it nothing is left behind.
+// The test program: doctest in a guarded process, so that no process is left behind however the tests end.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prints the table of behaviours as measured: what diagnose says of each step.
 
-    matrix.py --check   compares it with the tables of README.md and README.zh-CN.md instead; exit 1 when one differs
+    matrix.py --check   compares it with the tables on the pages (PAGES) instead; exit 1 when one differs
 
 It is Python, since it starts programs in parallel, and reads their JSON.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 import steps
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = {"README.md": "| | behaviour |", "README.zh-CN.md": "| | 行为 |"}  # and how their tables begin
+PAGES = {"docs/behaviours.md": "| | behaviour |", "docs/behaviours.zh-CN.md": "| | 行为 |"}  # and how their tables begin
 TRANSLATED = 2  # the column of the descriptions
 
 
@@ -63,7 +63,7 @@ def differences(lines):
     found = []
     for page, begin in PAGES.items():
         theirs = table_in(page, begin)
-        is_english = page == "README.md"
+        is_english = not page.endswith(".zh-CN.md")
         pair = (theirs, lines) if is_english else (without_descriptions(theirs), without_descriptions(lines))
         found += difflib.unified_diff(*pair, page, "measured", lineterm="", n=0)
     return found
@@ -75,7 +75,7 @@ def main():
         print(*lines, sep="\n")
         return 0
     found = differences(lines)
-    print(*found or ["both READMEs have the table that is measured"], sep="\n")
+    print(*found or ["both pages have the table that is measured"], sep="\n")
     return 1 if found else 0
 
 

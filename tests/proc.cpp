@@ -1,4 +1,4 @@
-// tools/proc: what the kernel says, held against processes and sockets whose state is known.
+// tools/proc: its view of processes and sockets, compared with what the tests know about them.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -45,7 +45,7 @@ bool kernel_is_older_than(long major, long minor) {
 
 }  // namespace
 
-TEST_CASE("a process is told by its pid, parent, state and name") {
+TEST_CASE("proc: process() shows the pid, parent, state and name") {
     Process process(shell("exec sleep 600"));
     CHECK(process.until([&] { return proc::blocked_in(process.pid()) == "clock_nanosleep"; }));
     const std::optional<proc::Process> sleep = proc::process(process.pid());
@@ -59,7 +59,7 @@ TEST_CASE("a process is told by its pid, parent, state and name") {
     CHECK(keeper->ppid == getpid());
 }
 
-TEST_CASE("a process that is not there is none") {
+TEST_CASE("proc: a process that does not exist shows nothing") {
     pid_t pid = fork();
     if (pid == 0) _exit(0);
     waitpid(pid, nullptr, 0);
@@ -70,7 +70,7 @@ TEST_CASE("a process that is not there is none") {
     CHECK_FALSE(proc::is_pending(pid, SIGCHLD));
 }
 
-TEST_CASE("a name may contain what separates the fields") {
+TEST_CASE("proc: process() reads a name that contains parentheses and spaces") {
     const pid_t pid = fork_child([] {
         prctl(PR_SET_NAME, "a) Z 1 (b");
         pause();
@@ -81,7 +81,7 @@ TEST_CASE("a name may contain what separates the fields") {
     waitpid(pid, nullptr, 0);
 }
 
-TEST_CASE("a child that has exited is a zombie until somebody waits for it") {
+TEST_CASE("proc: a child that has exited is a zombie until its parent waits for it") {
     const pid_t pid = fork();
     if (pid == 0) _exit(0);
     CHECK(eventually([&] { return proc::process(pid)->is_zombie(); }));
@@ -89,7 +89,7 @@ TEST_CASE("a child that has exited is a zombie until somebody waits for it") {
     CHECK_FALSE(proc::process(pid));
 }
 
-TEST_CASE("descendants come parents first") {
+TEST_CASE("proc: descendants() lists parents first") {
     Process process(shell("sh -c 'sleep 600; true'; true"));
     CHECK(process.until([&] { return proc::descendants(process.pid()).size() == 2; }));
     const std::vector<proc::Process> all = proc::descendants(process.pid());
@@ -97,14 +97,14 @@ TEST_CASE("descendants come parents first") {
     CHECK(all[1].ppid == all[0].pid);
 }
 
-TEST_CASE("of descendants nobody is missed whose parent ends meanwhile") {
+TEST_CASE("proc: descendants() finds a process whose parent exits during the scan") {
     const pid_t reaper = fork_child([] {
         int turns[2];
         if (pipe(turns) == -1 || prctl(PR_SET_CHILD_SUBREAPER, 1) == -1) _exit(1);
         if (fork() == 0) {
             close(turns[1]);
             for (char turn; read(turns[0], &turn, 1) == 1;) {
-                if (fork() != 0) _exit(0);  // a generation is one process
+                if (fork() != 0) _exit(0);  // one process forks the next and exits
             }
             _exit(0);
         }
@@ -121,7 +121,7 @@ TEST_CASE("of descendants nobody is missed whose parent ends meanwhile") {
     CHECK(status == 0);
 }
 
-TEST_CASE("a call that waits for nothing but time is a sleep") {
+TEST_CASE("proc: a call that waits for time alone is a sleep") {
     const auto child_in = [](auto call) {
         const pid_t pid = fork_child(call);
         CHECK(eventually([&] { return !proc::blocked_in(pid).empty() && proc::process(pid)->state == 'S'; }));
@@ -144,7 +144,7 @@ TEST_CASE("a call that waits for nothing but time is a sleep") {
     CHECK_FALSE(child_in([] { pause(); }));
 }
 
-TEST_CASE("proc: a call is a pause, and no sleep, when it waits for neither time nor descriptors") {
+TEST_CASE("proc: a call that waits for neither time nor descriptors is a pause, and no sleep") {
     const auto call_of = [](auto call) {
         const pid_t pid = fork_child(call);
         CHECK(eventually([&] { return !proc::blocked_in(pid).empty() && proc::process(pid)->state == 'S'; }));
@@ -155,7 +155,7 @@ TEST_CASE("proc: a call is a pause, and no sleep, when it waits for neither time
     };
     timespec minutes = {600, 0};
     CHECK(call_of([] { pause(); }) == "pause");
-    CHECK(call_of([] { syscall(SYS_ppoll, nullptr, 0, nullptr, nullptr, 8); }) == "pause");  // pause() of aarch64
+    CHECK(call_of([] { syscall(SYS_ppoll, nullptr, 0, nullptr, nullptr, 8); }) == "pause");  // pause() on aarch64
     CHECK(call_of([&] { syscall(SYS_ppoll, nullptr, 0, &minutes, nullptr, 8); }) == "ppoll, a sleep");
     CHECK(call_of([] { syscall(SYS_pselect6, 0, nullptr, nullptr, nullptr, nullptr, nullptr); }) == "pause");
     CHECK(call_of([&] { syscall(SYS_pselect6, 0, nullptr, nullptr, nullptr, &minutes, nullptr); }) ==
@@ -163,7 +163,7 @@ TEST_CASE("proc: a call is a pause, and no sleep, when it waits for neither time
     CHECK(call_of([] { poll(nullptr, 0, -1); }) == "pause");
 }
 
-TEST_CASE("proc: a call of a 32-bit system has its usual name when its time has 64 bits") {
+TEST_CASE("proc: a call of a 32-bit system with 64-bit time has its usual name") {
     const std::pair<long, std::string> calls[] = {
         {407, "clock_nanosleep"}, {413, "pselect6"},        {414, "ppoll"}, {417, "recvmmsg"},
         {420, "semtimedop"},      {421, "rt_sigtimedwait"}, {422, "futex"}};  // linux/arch/arm/tools/syscall.tbl
@@ -172,12 +172,12 @@ TEST_CASE("proc: a call of a 32-bit system has its usual name when its time has 
     CHECK(proc::syscall_name(SYS_getpid) == nullptr);
 }
 
-TEST_CASE("proc: a wait status is told in words") {
+TEST_CASE("proc: describe_wait_status() puts a wait status into words") {
     CHECK(proc::describe_wait_status(7 << 8) == "exited with 7");
     CHECK(proc::describe_wait_status(SIGTERM) == "was killed by signal 15 (Terminated)");
 }
 
-TEST_CASE("proc: a file is not taken for missing when no descriptor is left") {
+TEST_CASE("proc: does not take a file for missing when descriptors run out") {
     const pid_t pid = fork_child([] {
         const rlimit none = {0, 0};
         setrlimit(RLIMIT_NOFILE, &none);
@@ -200,7 +200,7 @@ TEST_CASE("proc: a file is not taken for missing when no descriptor is left") {
     CHECK(proc::describe_wait_status(status) == "exited with 4");
 }
 
-TEST_CASE("proc: each program says so in one line when /proc is not mounted") {
+TEST_CASE("diagnose, xray, run_tests: report in one line that /proc is not mounted") {
 #ifdef __SANITIZE_ADDRESS__
     WARN_MESSAGE(false, "not tried: the sanitizer needs /proc itself, before main");
     return;
@@ -227,7 +227,7 @@ TEST_CASE("proc: each program says so in one line when /proc is not mounted") {
     }
 }
 
-TEST_CASE("a process has its threads, itself first") {
+TEST_CASE("proc: threads() lists a process's threads, its main thread first") {
     const pid_t pid = fork_child([] {
         std::thread second([] { pause(); });
         pause();
@@ -240,7 +240,7 @@ TEST_CASE("a process has its threads, itself first") {
     CHECK(proc::threads(pid).empty());
 }
 
-TEST_CASE("a copy of a socket has the socket's inode") {
+TEST_CASE("proc: descriptors of the same socket show the same inode") {
     const net::Socket socket(AF_INET, SOCK_STREAM);
     const int copy = dup(socket.fileno());
     std::vector<std::uint64_t> inodes;
@@ -253,7 +253,7 @@ TEST_CASE("a copy of a socket has the socket's inode") {
     CHECK(inodes[0] == inodes[1]);
 }
 
-TEST_CASE("a signal that is blocked is pending until it is let through") {
+TEST_CASE("proc: a blocked signal is pending until it is unblocked") {
     struct sigaction action = {};
     struct sigaction before = {};
     action.sa_handler = [](int) {};
@@ -272,7 +272,7 @@ TEST_CASE("a signal that is blocked is pending until it is let through") {
     sigaction(SIGUSR2, &before, nullptr);
 }
 
-TEST_CASE("a listening socket tells its port, its backlog and its queue") {
+TEST_CASE("proc: a listening socket shows its port, its backlog and its queue") {
     net::Socket listener(AF_INET, SOCK_STREAM);
     listener.bind(loopback(0));
     listener.listen(3);
@@ -291,7 +291,7 @@ TEST_CASE("a listening socket tells its port, its backlog and its queue") {
     CHECK(found().queued == 1);
 }
 
-TEST_CASE("a connection tells its state, who holds it, and what nobody has received") {
+TEST_CASE("proc: a connection shows its state, its inode and its unread bytes") {
     net::Socket listener(AF_INET, SOCK_STREAM);
     listener.bind(loopback(0));
     listener.listen(3);
@@ -309,7 +309,7 @@ TEST_CASE("a connection tells its state, who holds it, and what nobody has recei
     CHECK_FALSE(proc::loopback_connection(port, 1));
 }
 
-TEST_CASE("a zombie tells how it has ended, and a pidfd does when it was reaped") {
+TEST_CASE("proc: a zombie shows its exit status, and a pidfd shows it after the process was reaped") {
     for (const bool is_killed : {false, true}) {
         const pid_t pid = fork_child([&] {
             if (is_killed) kill(getpid(), SIGKILL);
@@ -324,11 +324,11 @@ TEST_CASE("a zombie tells how it has ended, and a pidfd does when it was reaped"
         waitpid(pid, &status, 0);
         CHECK(as_zombie == status);
         if (hold.exit_status()) CHECK(hold.exit_status() == status);
-        else CHECK_MESSAGE(kernel_is_older_than(6, 15), "it should tell");
+        else CHECK_MESSAGE(kernel_is_older_than(6, 15), "this kernel should show the exit status");
     }
 }
 
-TEST_CASE("a pidfd becomes readable when its process exits") {
+TEST_CASE("proc: a pidfd becomes readable when its process exits") {
     int hold_on[2];
     REQUIRE(pipe2(hold_on, O_CLOEXEC) == 0);
     const pid_t pid = fork_child([&] {
@@ -346,7 +346,7 @@ TEST_CASE("a pidfd becomes readable when its process exits") {
     CHECK(proc::PidFd(pid).fileno() == -1);
 }
 
-TEST_CASE("the pids of the children are those of the children") {
+TEST_CASE("proc: child_pids() gives the pids of children()") {
     Process process(shell("sleep 600 & sleep 600 & wait"));
     CHECK(process.until([&] { return proc::child_pids(process.pid()).size() == 2; }));
     std::vector<pid_t> pids;
@@ -355,7 +355,7 @@ TEST_CASE("the pids of the children are those of the children") {
     CHECK(proc::child_pids(pids[0]).empty());
 }
 
-TEST_CASE("a process tells how many threads it has, and which is older") {
+TEST_CASE("proc: a process shows how many threads it has, and when it started") {
     const std::optional<proc::Process> self = proc::process(getpid());
     Process process(shell("exec sleep 600"));
     REQUIRE(self);
@@ -366,7 +366,7 @@ TEST_CASE("a process tells how many threads it has, and which is older") {
     CHECK(self->started <= proc::process(process.pid())->started);
 }
 
-TEST_CASE("a process that sleeps has not run; one that was woken has") {
+TEST_CASE("proc: run_count() stays the same while a process sleeps, and changes when it wakes") {
     const pid_t pid = fork_child([] {
         struct sigaction action = {};
         action.sa_handler = [](int) {};
@@ -384,7 +384,7 @@ TEST_CASE("a process that sleeps has not run; one that was woken has") {
     CHECK(proc::run_count(pid) == "");
 }
 
-TEST_CASE("what a process hides cannot be read, and is not taken for nothing") {
+TEST_CASE("proc: is_readable() is false when a process may not be inspected") {
     int ready[2];
     REQUIRE(pipe2(ready, O_CLOEXEC) == 0);
     const pid_t secretive = fork_child([&] {
@@ -396,19 +396,19 @@ TEST_CASE("what a process hides cannot be read, and is not taken for nothing") {
     char byte;
     CHECK(read(ready[0], &byte, 1) == 0);
     close(ready[0]);
-    const pid_t stranger = fork_child([&] {  // without root's rights
+    const pid_t without_rights = fork_child([&] {
         if (getuid() == 0 && setresuid(65534, 65534, 65534) == -1) _exit(2);
         _exit(proc::is_readable(secretive) || !proc::descriptors(secretive).empty() || !proc::is_readable(getpid()));
     });
     int status = -1;
-    waitpid(stranger, &status, 0);
+    waitpid(without_rights, &status, 0);
     CHECK(status == 0);
     kill(secretive, SIGKILL);
     waitpid(secretive, nullptr, 0);
     CHECK_FALSE(proc::is_readable(secretive));
 }
 
-TEST_CASE("a process tells its words, its user and its limits") {
+TEST_CASE("proc: a process shows its command line, its user and its limits") {
     Program program = shell("exec sleep 600");
     program.max_descriptors = 77;
     program.max_processes = 500;
@@ -416,7 +416,7 @@ TEST_CASE("a process tells its words, its user and its limits") {
     CHECK(process.until([&] { return proc::blocked_in(process.pid()) == "clock_nanosleep"; }));
     CHECK(proc::command_line(process.pid()) == std::vector<std::string>{"sleep", "600"});
     CHECK(proc::limits(process.pid()).descriptors == 77);
-    CHECK(proc::limits(process.pid()).processes >= 500);  // a user's is raised by what runs already
+    CHECK(proc::limits(process.pid()).processes >= 500);  // higher when the user has processes already
     CHECK(proc::limits(process.pid()).processes != RLIM_INFINITY);
     CHECK(proc::user_of(getpid()) == getuid());
     rlimit own = {};
@@ -429,7 +429,7 @@ TEST_CASE("a process tells its words, its user and its limits") {
     CHECK(proc::limits(gone).descriptors == RLIM_INFINITY);
 }
 
-TEST_CASE("a signal tells what is done about it") {
+TEST_CASE("proc: signal_state() shows how a process handles a signal") {
     using proc::Disposition;
     const auto state = [] { return proc::signal_state(getpid(), SIGUSR2); };
     struct sigaction before = {};
@@ -451,7 +451,7 @@ TEST_CASE("a signal tells what is done about it") {
     sigaction(SIGUSR2, &before, nullptr);
 }
 
-TEST_CASE("every connection is listed with both ends, and without an owner until it is accepted") {
+TEST_CASE("proc: tcp_sockets() shows both addresses of a connection, and no inode before accept") {
     net::Socket listener(AF_INET, SOCK_STREAM);
     listener.bind(loopback(0));
     listener.listen(3);
@@ -481,7 +481,7 @@ TEST_CASE("every connection is listed with both ends, and without an owner until
     }
 }
 
-TEST_CASE("addresses of IPv6 stand in brackets, those of IPv4 in IPv6 do not") {
+TEST_CASE("proc: IPv6 addresses are in brackets, and IPv4 addresses mapped into IPv6 are not") {
     const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
     REQUIRE(fd != -1);
     sockaddr_in6 any = {};

@@ -1,4 +1,4 @@
-// What every step promises alike: settings, output, errors.
+// The promises that all steps share: settings, output, errors.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -25,7 +25,7 @@ bool sleeps(const Program& step) { return std::string("bce").find(name_of(step).
 
 }  // namespace
 
-TEST_CASE("an argument: usage, exit 2") {
+TEST_CASE("steps: an argument gives the usage and exit status 2") {
     for (Program step : all_steps()) {
         step.command.push_back("8080");
         const Ended server(step);
@@ -35,7 +35,7 @@ TEST_CASE("an argument: usage, exit 2") {
     }
 }
 
-TEST_CASE("a bad PORT: one line, exit 2") {
+TEST_CASE("steps: a bad PORT gives one line and exit status 2") {
     for (const Program& step : all_steps()) {
         for (const std::string bad : {"", "abc", " 8888", "-1", "65536", "1.5"}) {
             const Ended server = started_with(step, "PORT", bad);
@@ -46,7 +46,7 @@ TEST_CASE("a bad PORT: one line, exit 2") {
     }
 }
 
-TEST_CASE("a bad HOST: one line, exit 2") {
+TEST_CASE("steps: a bad HOST gives one line and exit status 2") {
     for (const Program& step : all_steps()) {
         for (const std::string bad : {"", "localhost", "127.0.0", " 127.0.0.1", "::1"}) {
             const Ended server = started_with(step, "HOST", bad);
@@ -56,7 +56,7 @@ TEST_CASE("a bad HOST: one line, exit 2") {
     }
 }
 
-TEST_CASE("a bad SLEEP: one line, exit 2, where there is a sleep; elsewhere nobody looks at it") {
+TEST_CASE("steps: a bad SLEEP gives one line and exit status 2 in a step that sleeps, and is ignored in others") {
     for (const Program& step : all_steps()) {
         if (!sleeps(step)) {
             Server server(step.with("SLEEP", "abc"));
@@ -72,7 +72,7 @@ TEST_CASE("a bad SLEEP: one line, exit 2, where there is a sleep; elsewhere nobo
     }
 }
 
-TEST_CASE("the first line names the true port, and is there as soon as the server listens") {
+TEST_CASE("steps: the first line names the port that the server listens on") {
     for (const Program& step : all_steps()) {
         Server server(step);
         INFO(server.describe());
@@ -81,10 +81,10 @@ TEST_CASE("the first line names the true port, and is there as soon as the serve
     }
 }
 
-TEST_CASE("without HOST nobody but this machine can connect; with HOST=0.0.0.0 everybody can") {
+TEST_CASE("steps: listen on 127.0.0.1 without HOST, and on all addresses with HOST=0.0.0.0") {
     for (const Program& step : all_steps()) {
         const auto listens_at = [](Server& server, const std::string& address) {
-            std::ostringstream line;  // as in /proc/net/tcp: the address in the machine's byte order
+            std::ostringstream line;  // a line of /proc/net/tcp has the address in the machine's byte order
             in_addr host;
             inet_pton(AF_INET, address.c_str(), &host);
             line << std::hex << std::uppercase << std::setfill('0') << std::setw(8) << host.s_addr << ':'
@@ -99,7 +99,7 @@ TEST_CASE("without HOST nobody but this machine can connect; with HOST=0.0.0.0 e
     }
 }
 
-TEST_CASE("two servers on one port: the second says so, and the first goes on") {
+TEST_CASE("steps: a second server on a port reports the error, and the first one goes on") {
     for (const Program& step : all_steps()) {
         Server first(step.with("SLEEP", "0"));
         const Ended second = started_with(step, "PORT", std::to_string(first.port()));
@@ -112,7 +112,7 @@ TEST_CASE("two servers on one port: the second says so, and the first goes on") 
     }
 }
 
-TEST_CASE("a port is free again as soon as its server is gone") {
+TEST_CASE("steps: a port is free again as soon as its server is killed") {
     for (const Program& step : all_steps()) {
         int port = 0;
         {
@@ -128,13 +128,13 @@ TEST_CASE("a port is free again as soon as its server is gone") {
     }
 }
 
-TEST_CASE("every line is printed once, whole, through a pipe as well") {
+TEST_CASE("steps: print every line once and whole when stdout is a pipe") {
     for (const Program& step : all_steps()) {
         Program piped = step.with("SLEEP", "0");
         piped.command = {"sh", "-c", "\"$0\" | cat", step.command.front()};
         Server server(piped);
         INFO(server.describe());
-        const int clients = name_of(step) == "step_e" ? 1 : 8;  // step_e dies of its first
+        const int clients = name_of(step) == "step_e" ? 1 : 8;  // step_e exits after its first client
         for (int i = 0; i < clients; ++i) {
             Client client(server.port());
             client.ask();
@@ -147,7 +147,7 @@ TEST_CASE("every line is printed once, whole, through a pipe as well") {
     }
 }
 
-TEST_CASE("a stdout that cannot be written is an error") {
+TEST_CASE("steps: report an error when stdout cannot be written") {
     for (const Program& step : all_steps()) {
         Program full = step.with("PORT", "0");
         full.command = {"sh", "-c", "exec \"$0\" >/dev/full", step.command.front()};
@@ -157,7 +157,7 @@ TEST_CASE("a stdout that cannot be written is an error") {
     }
 }
 
-TEST_CASE("Ctrl-C ends it at once") {
+TEST_CASE("steps: end at once when Ctrl-C is typed") {
     for (const Program& step : all_steps()) {
         Server server(step);
         INFO(server.describe());
@@ -169,7 +169,7 @@ TEST_CASE("Ctrl-C ends it at once") {
     }
 }
 
-TEST_CASE("the request is printed, but by step_d") {
+TEST_CASE("steps: print the request, except step_d") {
     for (const Program& step : all_steps()) {
         Server server(step.with("SLEEP", "0"));
         INFO(server.describe());
@@ -181,17 +181,17 @@ TEST_CASE("the request is printed, but by step_d") {
     }
 }
 
-TEST_CASE("the first line is printed when it listens, not before") {
+TEST_CASE("steps: listen before they print the first line") {
     for (const Program& step : all_steps()) {
-        Program piped = step;  // stdout is a pipe that is full, and that nobody reads
+        Program piped = step;  // stdout is a full pipe that no process reads
         piped.command = {"sh", "-c", "{ head -c 65536 /dev/zero; exec \"$0\"; } | sleep 60", step.command.front()};
-        Server server(piped);  // it is found by its listening socket
+        Server server(piped);  // the constructor waits for its listening socket
         INFO(server.describe());
         CHECK_EVENTUALLY(server, proc::blocked_in(server.acceptor()) == "write");
     }
 }
 
-TEST_CASE("the backlog is 5, and 1024 from step_f on") {
+TEST_CASE("steps: have a backlog of 5, and of 1024 from step_f on") {
     for (const Program& step : all_steps()) {
         Server server(step);
         INFO(server.describe());
@@ -199,7 +199,7 @@ TEST_CASE("the backlog is 5, and 1024 from step_f on") {
     }
 }
 
-TEST_CASE("a setting of several lines is refused in one") {
+TEST_CASE("step_a: refuses a setting of several lines in a message of one line") {
     const Ended server = started_with(built("step_a"), "HOST", "127.0.0.1\n\x1b[2J");
     CHECK(server.err == "step_a: HOST must be an IPv4 address, got \"127.0.0.1??[2J\"\n");
 }

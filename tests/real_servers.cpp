@@ -1,5 +1,5 @@
-// diagnose on servers from packages, where they are installed: their kinds, and what was established of each by looking
-// at it with ss(8), ps(1) and strace(1).
+// diagnose on servers from packages, where these are installed. The expected kinds and answers were established with
+// ss(8), ps(1) and strace(1).
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -10,14 +10,14 @@
 
 namespace {
 
-/// A port that was free a moment ago, for a server that cannot be told to take any.
+/// A port that was free a moment ago, for a server that cannot let the kernel choose one.
 std::string free_port() { return std::to_string(Server(built("step_a")).port()); }
 
 bool is_installed(const std::string& command) {
     return Ended(Program{{"sh", "-c", "command -v \"$0\"", command}}).fate == "exited with 0";
 }
 
-/// Checks the kind of the server, and these rows. `options`: what follows the command; PORT stands for the port.
+/// Checks the kind of the server, and these rows. `options` follow the command; PORT in them stands for the port.
 void check_server(const std::string& command, const std::vector<std::string>& options, Kind kind,
                   const std::map<std::string, Answer>& rows) {
     if (!is_installed(command)) {
@@ -35,7 +35,7 @@ void check_server(const std::string& command, const std::vector<std::string>& op
     const Subject subject = learn(server);
     CHECK(in_words(subject.nature.kind) == std::string(in_words(kind)));
     CHECK(subject.nature.unanswered == "");
-    for (const auto& row : rows) {  // clang 14 captures no binding
+    for (const auto& row : rows) {  // CAPTURE takes no structured binding in clang 14
         CAPTURE(row.first);
         CHECK(find(behaviour(row.first), subject) == row.second);
     }
@@ -53,18 +53,18 @@ TEST_CASE("diagnose: mini_httpd forks, and exits when fork fails") {
                  {{"answers", yes}, {"sheds load", no}, {"reaps many", yes}, {"child exits", yes}});
 }
 
-TEST_CASE("diagnose: http.server has threads, and spins without descriptors") {
+TEST_CASE("diagnose: http.server uses threads, and spins when descriptors run out") {
     check_server("/usr/bin/python3", {"-m", "http.server", "PORT", "--bind", "127.0.0.1"}, Kind::threads,
                  {{"answers", yes}, {"descriptor limit", no}, {"closes", yes}, {"reaps one", not_applicable}});
 }
 
-TEST_CASE("diagnose: gunicorn forks ahead, replaces its workers, and stops gracefully") {
+TEST_CASE("diagnose: gunicorn preforks, replaces its workers, and stops gracefully") {
     check_server("gunicorn", {"-w", "2", "-b", "127.0.0.1:PORT", "--chdir", "tests/fixtures", "wsgi_hello:app"},
                  Kind::workers,
                  {{"concurrent", yes}, {"reaps many", yes}, {"process limit", yes}, {"stops gracefully", yes}});
 }
 
-TEST_CASE("diagnose: uWSGI forks ahead, and SIGTERM costs a client its answer") {
+TEST_CASE("diagnose: uWSGI preforks, and drops a client's response when SIGTERM stops it") {
     check_server("uwsgi_python3",
                  {"--master", "--processes", "2", "--http-socket", "127.0.0.1:PORT", "--chdir", "tests/fixtures",
                   "--wsgi-file", "wsgi_hello.py", "--callable", "app"},

@@ -1,4 +1,4 @@
-// replay: what it records of each step, of other servers and of what goes wrong. The page is tested by replay.py.
+// replay: its recordings of the steps and of other servers, and its errors. replay.py tests the page.
 #include <signal.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -24,7 +24,7 @@ Program replay_with(std::vector<std::string> arguments) {
     return program;
 }
 
-/// A recording that ./replay has made as JSON.
+/// Runs ./replay --json, and reads the recording.
 class Recorded {
 public:
     explicit Recorded(std::vector<std::string> command, const Program& environment = {{}}) {
@@ -48,7 +48,7 @@ public:
         const std::string pointer = "/steps/" + std::to_string(number) + '/' + what;
         return has(pointer) ? at(pointer) : "";
     }
-    /// The first step from `from` on of which these members have these values; `steps`: there is none.
+    /// The first step from `from` on whose members have these values; `steps` when there is none.
     std::size_t find(const std::map<std::string, std::string>& wanted, std::size_t from = 0) const {
         for (; from < steps; ++from) {
             bool fits = true;
@@ -62,7 +62,7 @@ public:
         for (std::size_t i = find(wanted); i < steps; i = find(wanted, i + 1)) ++found;
         return found;
     }
-    /// The processes that are in this state at a step.
+    /// How many processes are in this state at a step.
     std::size_t in_state(std::size_t number, const std::string& state) const {
         std::size_t found = 0;
         for (std::size_t i = 0; !step(number, "seen/processes/" + std::to_string(i)).empty(); ++i) {
@@ -93,7 +93,7 @@ std::string path_of(const char* step) { return built(step).command.front(); }
 
 }  // namespace
 
-TEST_CASE("replay: step_a's second client waits in the queue while the server is in recv") {
+TEST_CASE("replay: shows step_a's second client in the queue while the server is in recv") {
     const Recorded run({path_of("step_a")});
     const std::size_t second = run.find({{"kind", "connect"}, {"client", "1"}});
     REQUIRE(second < run.steps);
@@ -104,7 +104,7 @@ TEST_CASE("replay: step_a's second client waits in the queue while the server is
     CHECK(run.client(run.steps - 1, 1) == "ended");
 }
 
-TEST_CASE("replay: step_b's second client waits in the queue while the server sleeps") {
+TEST_CASE("replay: shows step_b's second client in the queue while the server sleeps") {
     const Recorded run({path_of("step_b")});
     const std::size_t second = run.find({{"kind", "connect"}, {"client", "1"}});
     REQUIRE(second < run.steps);
@@ -113,27 +113,27 @@ TEST_CASE("replay: step_b's second client waits in the queue while the server sl
     CHECK(run.client(second, 0) == "answered");
 }
 
-TEST_CASE("replay: step_c serves two clients at once, and leaves two zombies") {
+TEST_CASE("replay: shows step_c serving two clients at once and leaving two zombies") {
     const Recorded run({path_of("step_c")});
     CHECK(run.count({{"kind", "fork"}}) == 2);
     const std::size_t sleeps = run.find({{"kind", "blocks"}, {"name", "clock_nanosleep"}});
     CHECK(run.find({{"kind", "blocks"}, {"name", "clock_nanosleep"}}, sleeps + 1) < run.find({{"kind", "exit"}}));
     CHECK(run.in_state(run.steps - 1, "zombie") == 2);
     CHECK(run.main_process(run.steps - 1, "call") == "accept");
-    CHECK(run.count({{"kind", "signal"}}) == 0);  // SIGCHLD has no handler: only a tracer sees it
+    CHECK(run.count({{"kind", "signal"}}) == 0);  // without a handler, only the tracer sees SIGCHLD
 }
 
-TEST_CASE("replay: step_d keeps a reference to each connection, and its clients never see the end") {
+TEST_CASE("replay: shows that step_d keeps each connection open, and that its clients see no end") {
     const Recorded run({path_of("step_d")});
     const std::size_t last = run.steps - 1;
     CHECK(run.in_state(last, "zombie") == 2);
     CHECK(count_in(run.sockets(last), "\"kind\":\"connection\"") == 2);
-    CHECK(count_in(run.sockets(last), "\"references\":1") == 3);  // and the listening socket
+    CHECK(count_in(run.sockets(last), "\"references\":1") == 3);  // two connections and the listening socket
     CHECK(run.client(last, 1) == "answered");
     CHECK(count_in(run.sockets(run.find({{"kind", "fork"}})), "\"references\":2") == 2);
 }
 
-TEST_CASE("replay: step_e's accept is interrupted, and the server exits") {
+TEST_CASE("replay: shows that step_e's accept is interrupted, and that the server exits") {
     const Recorded run({path_of("step_e")});
     const std::size_t delivered = run.find({{"kind", "signal"}, {"name", "SIGCHLD"}, {"interrupted", "accept"}});
     const std::size_t reaped = run.find({{"name", "waitpid"}}, delivered);
@@ -146,7 +146,7 @@ TEST_CASE("replay: step_e's accept is interrupted, and the server exits") {
     CHECK(contains(run.at("/output"), "step_e: accept: Interrupted system call"));
 }
 
-TEST_CASE("replay: three children of step_f exit together, one signal is pending, two zombies stay") {
+TEST_CASE("replay: shows one pending signal and two zombies when three children of step_f exit together") {
     const Recorded run({path_of("step_f")});
     std::size_t exited = 0;
     for (int i = 0; i < 3; ++i) {
@@ -159,7 +159,7 @@ TEST_CASE("replay: three children of step_f exit together, one signal is pending
     CHECK(run.main_process(run.steps - 1, "call") == "accept");
 }
 
-TEST_CASE("replay: the same three leave no zombie of step_g") {
+TEST_CASE("replay: shows one signal and no zombie when three children of step_g exit together") {
     const Recorded run({path_of("step_g")});
     CHECK(run.count({{"kind", "signal"}}) == 1);
     CHECK(run.in_state(run.find({{"kind", "signal"}}), "zombie") == 3);
@@ -167,12 +167,12 @@ TEST_CASE("replay: the same three leave no zombie of step_g") {
     CHECK(run.count({{"name", "waitpid"}, {"kind", "call"}}) == 4);
 }
 
-TEST_CASE("replay: the line of a call is the one in the step's own file, through inlining and through the handler") {
+TEST_CASE("replay: finds a call's line in the step's own file, through inlining and through the handler") {
     const Recorded run({path_of("step_e")});
     std::ifstream file("step_e_sigchld/webserver3e.cpp");
     std::vector<std::string> lines(1);
     for (std::string line; std::getline(file, line);) lines.push_back(line);
-    const auto line_at = [&](std::size_t number) {  // the innermost in webserver3e.cpp
+    const auto line_at = [&](std::size_t number) {  // the text of the innermost line in webserver3e.cpp
         for (int i = 0;; ++i) {
             const std::string place = "at/" + std::to_string(i);
             if (run.step(number, place).empty()) return std::string("none");
@@ -202,7 +202,7 @@ TEST_CASE("replay: the line of a call is the one in the step's own file, through
     }
 }
 
-TEST_CASE("replay: any client, and a server in another language") {
+TEST_CASE("replay: records any client, and a server in another language") {
     const Recorded clients({path_of("step_g"), "--", path_of("client3"), "--max-clients", "2"},
                            Program{{}}.with("PORT", "0"));
     CHECK(contains(clients.said, " steps of "));
@@ -215,7 +215,7 @@ TEST_CASE("replay: any client, and a server in another language") {
     CHECK(contains(python.at("/output"), "1 of 1 connections made"));
 }
 
-TEST_CASE("replay: a worker that was forked ahead serves a client, and all hold the listening socket") {
+TEST_CASE("replay: shows a preforked worker serving a client while all processes hold the listening socket") {
     const Recorded run({fixture("preforking").command.front(), "--", path_of("client3")},
                        Program{{}}.with("PORT", "0"));
     CHECK(run.count({{"kind", "fork"}}) >= 4);  // client3 forks as well
@@ -225,7 +225,7 @@ TEST_CASE("replay: a worker that was forked ahead serves a client, and all hold 
     CHECK(run.find({{"kind", "blocks"}, {"name", "accept"}, {"who", "1"}}, accepted) < run.steps);
 }
 
-TEST_CASE("replay: what goes wrong is said") {
+TEST_CASE("replay: reports wrong usage, and a server that does not start or exits before it accepts") {
     const auto says = [](std::vector<std::string> arguments, const std::string& error, const std::string& fate) {
         const Ended ended(replay_with(std::move(arguments)));
         CHECK_MESSAGE(contains(ended.err, error), ended.err);
@@ -240,7 +240,7 @@ TEST_CASE("replay: what goes wrong is said") {
          "exited with 1");
 }
 
-TEST_CASE("replay: where ptrace is forbidden, it says so and what helps") {
+TEST_CASE("replay: says what helps when ptrace is forbidden") {
     Program program = replay_with({path_of("step_a")});
     program.command.insert(program.command.begin(), fixture("no_ptrace").command.front());
     const Ended ended(program);
@@ -249,7 +249,7 @@ TEST_CASE("replay: where ptrace is forbidden, it says so and what helps") {
     CHECK(ended.fate == "exited with 1");
 }
 
-TEST_CASE("replay: Ctrl-C ends a recording without a client, writes it, and leaves no process behind") {
+TEST_CASE("replay: writes the recording and ends the server when Ctrl-C is typed before a client connects") {
     char path[] = "/tmp/replayXXXXXX";
     close(mkstemp(path));
     Program program = replay_with({"--json", "-o", path, "/usr/bin/env", path_of("step_c")}).with("PORT", "0");

@@ -22,8 +22,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
+import steps
+
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = "abcdefg"
+STEPS = "abcdefgh"
 PICTURES = Path(sys.argv.pop(1)) if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir() else None
 
 
@@ -34,7 +36,7 @@ def record(*arguments):
 
 
 def without_numbers(recording):
-    """The recording as lines, with a name in place of each pid and each port that the kernel has chosen.
+    """The recording as lines, with a name in place of the time and of each pid and port that the kernel has chosen.
 
     A pid may have three digits or seven: where one is printed, the text stands in place of its size."""
     names = {one["pid"]: f"pid {one['number']}" for one in recording["processes"]}
@@ -47,6 +49,7 @@ def without_numbers(recording):
             step["call"] = re.sub(r", \d+\)$", ")", step["call"])
             step["result"] = "all" if step["result"] > 0 else step["result"]
     lines = json.dumps(recording | {"sources": [one["name"] for one in recording["sources"]]}, indent=0)
+    lines = re.sub(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d", "now", lines)  # the log of step_h
     # After a comma stands a size or a line, 1024 perhaps, and no pid.
     return re.sub(r"(?<!, )\b\d{3,}\b", lambda number: names.get(int(number.group()), number.group()), lines)
 
@@ -57,7 +60,7 @@ class Recordings(unittest.TestCase):
             for step in STEPS:
                 first = None
                 for _ in range(10):
-                    record("--json", "-o", f"{folder}/one.json", f"./step_{step}")
+                    record("--json", "-o", f"{folder}/one.json", *steps.command_of(step))
                     again = without_numbers(json.loads(Path(folder, "one.json").read_text())).split("\n")
                     first = first or again
                     differences = list(difflib.unified_diff(first, again, "first", "again", lineterm=""))
@@ -66,7 +69,7 @@ class Recordings(unittest.TestCase):
     def test_reference_counts_are_the_descriptors_shown(self):
         with tempfile.TemporaryDirectory() as folder:
             for step in STEPS:
-                record("--json", "-o", f"{folder}/one.json", f"./step_{step}")
+                record("--json", "-o", f"{folder}/one.json", *steps.command_of(step))
                 recording = json.loads(Path(folder, "one.json").read_text())
                 pool = recording["pool"]
                 for number, one in enumerate(recording["steps"]):
@@ -84,7 +87,7 @@ class Page(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         for step in STEPS:
-            record("-o", cls.path(step), f"./step_{step}")
+            record("-o", cls.path(step), *steps.command_of(step))
         record("-o", cls.path("fg"), "--beside", "./step_g", "./step_f")
         options = webdriver.ChromeOptions()
         for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):

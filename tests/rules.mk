@@ -4,7 +4,7 @@ $(BUILD)/tests_main.cpp: tests/main.cpp
 $(BUILD)/tests_support.cpp: tests/support.cpp
 $(BUILD)/tests_steps.cpp: $(wildcard tests/step_[a-g].cpp) tests/impolite.cpp tests/promises.cpp tests/client3.cpp
 $(BUILD)/tests_step_h.cpp: $(wildcard tests/step_h*.cpp)
-$(BUILD)/tests_parts.cpp: tests/http.cpp tests/cgi.cpp tests/socket.cpp
+$(BUILD)/tests_parts.cpp: tests/http.cpp tests/socket.cpp
 $(BUILD)/tests_tools.cpp: tests/proc.cpp tests/behaviours.cpp tests/diagnose.cpp tests/real_servers.cpp tests/exercises.cpp
 $(BUILD)/tests_harness.cpp: tests/harness.cpp
 $(BUILD)/tests_xray.cpp: tests/xray.cpp tests/replay.cpp tests/json.cpp
@@ -14,9 +14,9 @@ FOLDERS += $(TESTS) tests_heavy
 $(patsubst %,$(BUILD)/%.o,$(TESTS) tests_heavy): | doctest
 $(BUILD)/tests_xray.o: | json
 
-$(BUILD)/run_tests: $(patsubst %,$(BUILD)/%.o,$(TESTS) diagnose harness proc step_h xray)
+$(BUILD)/run_tests: $(patsubst %,$(BUILD)/%.o,$(TESTS) diagnose harness proc http xray)
 	$(LINK) -lvterm
-$(BUILD)/run_heavy_tests: $(patsubst %,$(BUILD)/%.o,tests_main tests_support tests_heavy diagnose harness proc step_h)
+$(BUILD)/run_heavy_tests: $(patsubst %,$(BUILD)/%.o,tests_main tests_support tests_heavy diagnose harness proc)
 	$(LINK)
 
 FIXTURES := $(addprefix $(BUILD)/,$(basename $(wildcard tests/fixtures/*.c tests/fixtures/*.cpp)))
@@ -27,22 +27,19 @@ $(BUILD)/tests/fixtures/%: tests/fixtures/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Wall -Wextra $(LDFLAGS) $< -o $@
 
-# Faults at system calls come into any program that is not linked statically (ld.so(8), LD_PRELOAD).
-FAULTS := $(BUILD)/tests/preload/faults.so $(BUILD)/tests/preload/step_h
+# Faults at system calls come into any program that is not linked statically (ld.so(8), LD_PRELOAD), a sanitized one too.
+FAULTS := $(BUILD)/tests/preload/faults.so
 $(BUILD)/tests/preload/faults.so: tests/preload/faults.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CXX) -std=c++20 $(CXXFLAGS) $(WARNINGS) -MMD -MP -MF $(@:.so=.d) -shared -fPIC $< -o $@
-$(BUILD)/tests/preload/step_h: $(BUILD)/webserver3h.o $(BUILD)/step_h.o
-	@mkdir -p $(@D)
-	$(LINK)
 
 deps_dev:   ## install what format, lint and CI need besides
-deps_docs:  ## install what test_docs needs
+deps_docs:  ## install what test_docs and site need
 deps_wsgi:  ## install the frameworks that step_h is tested with
 deps_machines: ## install the compilers that tests/other_machines needs
 
 .PHONY: test test_heavy test_docs mutants reported matrix soak fuzz test_replay format lint
-TESTED := $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(PROGRAMS) diagnose xray replay)
+TESTED := $(FIXTURES) $(FAULTS) $(addprefix $(BIN),$(STEPS) $(CLIENTS) diagnose xray replay)
 test: $(BUILD)/run_tests $(TESTED)  ## build and run the tests (SANITIZE=1: sanitized)
 	@sh tests/run.sh $(BUILD)/run_tests
 test_heavy: $(BUILD)/run_heavy_tests $(addprefix $(BIN),step_c step_h xray)  ## 1000 clients, big bodies, frameworks
@@ -75,7 +72,7 @@ test_replay: $(STEPS) replay  ## record the steps again and again, and play them
 
 # Coverage-guided (libFuzzer, LLVM), and always sanitized.
 FUZZ_SECONDS ?= 60
-$(BUILD)/fuzz_http: tests/fuzz/http.cpp $(wildcard step_h_wsgi/http.* step_h_wsgi/cgi.*)
+$(BUILD)/fuzz_http: tests/fuzz/http.cpp $(wildcard step_h_wsgi/http.*)
 	@mkdir -p $(@D)
 	clang++ -std=c++20 $(WARNINGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	  $(filter %.cpp,$^) -o $@
@@ -84,7 +81,7 @@ fuzz: $(BUILD)/fuzz_http  ## step_h's parsers against mutated requests, for FUZZ
 	$< -max_total_time=$(FUZZ_SECONDS) -max_len=50000 -timeout=5 -print_final_stats=1 \
 	  -dict=tests/fuzz/http.dict $(BUILD)/fuzz_corpus tests/fuzz/seeds
 
-SOURCES := $(wildcard */*.hpp */*.cpp tools/*/*.hpp tools/*/*.cpp tests/*/*.cpp exercises/*/*.cpp)
+SOURCES := $(filter-out build/%,$(wildcard */*.hpp */*.cpp tools/*/*.hpp tools/*/*.cpp tests/*/*.cpp exercises/*/*.cpp))
 format:  ## lay out all code by .clang-format
 	clang-format -i $(SOURCES)
 lint: $$(patsubst %,$(BUILD)/%.cpp,$$(FOLDERS))  ## check the layout, and the code with clang-tidy

@@ -1,4 +1,4 @@
-// The helper by itself: net/socket.hpp.
+// net/socket.hpp, without a step.
 #include "../net/socket.hpp"
 
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 
 namespace {
 
-/// A listening socket and both ends of one connection to it.
+/// A listening socket, and a client that is connected to it.
 struct Pair {
     Pair() {
         listener.bind(loopback(0));
@@ -36,7 +36,7 @@ bool is_open(int fd) { return fcntl(fd, F_GETFD) != -1; }
 
 }  // namespace
 
-TEST_CASE("a socket closes at the end of its scope") {
+TEST_CASE("socket: closes at the end of its scope") {
     int fd = -1;
     {
         const net::Socket socket(AF_INET, SOCK_STREAM);
@@ -46,7 +46,7 @@ TEST_CASE("a socket closes at the end of its scope") {
     CHECK_FALSE(is_open(fd));
 }
 
-TEST_CASE("to close twice closes once") {
+TEST_CASE("socket: closes once when it is closed twice") {
     net::Socket first(AF_INET, SOCK_STREAM);
     const int fd = first.fileno();
     first.close();
@@ -57,7 +57,7 @@ TEST_CASE("to close twice closes once") {
     CHECK(is_open(fd));
 }
 
-TEST_CASE("what a socket was moved to has the descriptor, what it was moved from is closed") {
+TEST_CASE("socket: a move passes the descriptor on, and leaves the source closed") {
     net::Socket from(AF_INET, SOCK_STREAM);
     const int fd = from.fileno();
     net::Socket to = std::move(from);
@@ -70,7 +70,7 @@ TEST_CASE("what a socket was moved to has the descriptor, what it was moved from
     CHECK_THROWS_WITH(from.listen(5), "listen: Bad file descriptor");
 }
 
-TEST_CASE("a failure says which call it was") {
+TEST_CASE("socket: an error names the call that failed") {
     net::Socket closed(AF_INET, SOCK_STREAM);
     closed.close();
     CHECK_THROWS_WITH(closed.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1), "setsockopt: Bad file descriptor");
@@ -84,7 +84,7 @@ TEST_CASE("a failure says which call it was") {
     CHECK_THROWS_WITH(net::Socket(AF_INET, -1), "socket: Invalid argument");
 }
 
-TEST_CASE("accept can tell an error without an exception") {
+TEST_CASE("socket: accept can return an error instead of throwing it") {
     Pair pair;
     std::error_code error = std::make_error_code(std::errc::io_error);
     const net::Socket connection = pair.listener.accept(error);
@@ -95,10 +95,10 @@ TEST_CASE("accept can tell an error without an exception") {
     CHECK(error == std::errc::bad_file_descriptor);
 }
 
-TEST_CASE("sendall sends all, in as many parts as the kernel takes") {
+TEST_CASE("socket: sendall sends all bytes, in as many parts as the kernel takes") {
     Pair pair;
     net::Socket server = pair.listener.accept();
-    server.setsockopt(SOL_SOCKET, SO_SNDBUF, 1);  // the kernel raises that to its minimum, far below the text's size
+    server.setsockopt(SOL_SOCKET, SO_SNDBUF, 1);  // the kernel uses its minimum, far below the text's size
     const std::string text(4'000'000, 'x');
     std::size_t received = 0;
     std::thread reader([&] {
@@ -110,7 +110,7 @@ TEST_CASE("sendall sends all, in as many parts as the kernel takes") {
     CHECK(received == text.size());
 }
 
-TEST_CASE("sendall goes on after a signal") {
+TEST_CASE("socket: sendall goes on when a signal interrupts it") {
     struct sigaction action = {};
     action.sa_handler = [](int) {};  // without SA_RESTART
     struct sigaction before = {};
@@ -134,26 +134,26 @@ TEST_CASE("sendall goes on after a signal") {
     CHECK(received == text.size());
 }
 
-TEST_CASE("a peer that is gone is the end of the conversation, not an error") {
+TEST_CASE("socket: a peer that has closed or reset the connection is no error") {
     Pair pair;
     net::Socket server = pair.listener.accept();
-    SUBCASE("it has hung up") {
+    SUBCASE("the peer has closed") {
         pair.client.close();
         CHECK(server.recv(1024).empty());
     }
-    SUBCASE("it has reset the connection") {
+    SUBCASE("the peer has reset") {
         const linger at_once = {1, 0};
         setsockopt(pair.client.fileno(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
         pair.client.close();
         CHECK(server.recv(1024).empty());
     }
-    void (*before)(int) = std::signal(SIGPIPE, SIG_IGN);  // as net::run does
+    void (*before)(int) = std::signal(SIGPIPE, SIG_IGN);  // net::run ignores it too
     server.sendall("answer");
     server.sendall("answer");
     std::signal(SIGPIPE, before);
 }
 
-TEST_CASE("closing reads what is left of the request, so that the client sees an end and no reset") {
+TEST_CASE("socket: close reads the rest of the request, so that the client sees no reset") {
     Pair pair;
     net::Socket server = pair.listener.accept();
     const std::string request = "GET /" + std::string(60'000, 'x') + " HTTP/1.1\r\n\r\n";
@@ -170,10 +170,10 @@ TEST_CASE("closing reads what is left of the request, so that the client sees an
     CHECK(error == 0);
 }
 
-TEST_CASE("closing a copy that nothing was received from leaves the bytes to who serves the connection") {
+TEST_CASE("socket: closing a copy that received nothing leaves the bytes for the other copy") {
     Pair pair;
     net::Socket server = pair.listener.accept();
-    const int copy = dup(server.fileno());  // the child's
+    const int copy = dup(server.fileno());  // as a child has one after fork
     pair.client.sendall(REQUEST);
     server.close();
     char text[100];
@@ -181,7 +181,7 @@ TEST_CASE("closing a copy that nothing was received from leaves the bytes to who
     ::close(copy);
 }
 
-TEST_CASE("a number is written in digits, and nothing else") {
+TEST_CASE("number: refuses everything but a plain number within its range") {
     for (const char* bad :
          {"", " ", "abc", " 80", "80 ", "+80", "-1", "8o", "0x50", "1.5", "1e3", "65536", "99999999999999999999"}) {
         CAPTURE(bad);

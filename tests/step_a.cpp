@@ -1,4 +1,4 @@
-// step_a: one client after the other. Its column of the table of behaviours, then what is its own.
+// step_a serves one client after the other: its column of the table of behaviours, then tests of its own.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -12,9 +12,9 @@
 
 static const Program step_a = built("step_a");
 
-TEST_CASE("step_a: its column of the table of behaviours") { check_column(step_a); }
+TEST_CASE("step_a: has the behaviours of its column in the table") { check_column(step_a); }
 
-TEST_CASE("step_a: a backlog of 5 admits 6") {
+TEST_CASE("step_a: lets six clients connect when the backlog is 5") {
     Server server(step_a);
     INFO(server.describe());
     server.signal(SIGSTOP);
@@ -24,7 +24,7 @@ TEST_CASE("step_a: a backlog of 5 admits 6") {
     CHECK_EVENTUALLY(server, server.queued() == 6);
     CHECK(server.backlog() == 5);
 
-    // The seventh is not refused either: the kernel drops its first packet (SYN), and it tries again later.
+    // The seventh client is not refused either: the kernel drops its SYN, and the client's kernel sends it again later.
     net::Socket seventh(AF_INET, SOCK_STREAM);
     fcntl(seventh.fileno(), F_SETFL, O_NONBLOCK);
     CHECK_THROWS_WITH(seventh.connect(loopback(server.port())), "connect: Operation now in progress");
@@ -32,4 +32,4 @@ TEST_CASE("step_a: a backlog of 5 admits 6") {
     CHECK_FALSE(proc::loopback_connection(server.port(), static_cast<std::uint16_t>(seventh.port())));
 }
 
-TEST_CASE("step_a: impolite clients cost nobody else anything") { impolite::check_patience_of(step_a); }
+TEST_CASE("step_a: serves the next client after each impolite one") { impolite::check_patience_of(step_a); }

@@ -1,5 +1,4 @@
-// step_b: one client after the other, with a sleep between. The rows of the table of behaviours (README.md), then what
-// is its own.
+// step_b sleeps after each client: its column of the table of behaviours (docs/behaviours.md), then tests of its own.
 #include <deque>
 #include <string>
 
@@ -8,9 +7,9 @@
 
 static const Program step_b = built("step_b");
 
-TEST_CASE("step_b: its column of the table of behaviours") { check_column(step_b); }
+TEST_CASE("step_b: has the behaviours of its column in the table") { check_column(step_b); }
 
-TEST_CASE("step_b: who comes during the sleep waits in the queue") {
+TEST_CASE("step_b: a client that connects during the sleep waits in the queue") {
     Server server(step_b.with("SLEEP", "60"));
     INFO(server.describe());
     Client first(server.port());
@@ -25,7 +24,7 @@ TEST_CASE("step_b: who comes during the sleep waits in the queue") {
     CHECK_FALSE(first.has_ended());
 }
 
-TEST_CASE("step_b: after the sleep the next client is served, in the order of their coming") {
+TEST_CASE("step_b: serves clients in the order in which they connected") {
     Server server(step_b.with("SLEEP", "0.05"));
     INFO(server.describe());
     std::deque<Client> clients;
@@ -42,4 +41,4 @@ TEST_CASE("step_b: after the sleep the next client is served, in the order of th
     CHECK(out.find("GET /third") != std::string::npos);
 }
 
-TEST_CASE("step_b: impolite clients cost nobody else anything") { impolite::check_patience_of(step_b); }
+TEST_CASE("step_b: serves the next client after each impolite one") { impolite::check_patience_of(step_b); }

@@ -1,4 +1,4 @@
-// step_c: a child for each client. Its column of the table of behaviours, then what is its own.
+// step_c forks a child for each client: its column of the table of behaviours, then tests of its own.
 #include <deque>
 #include <string>
 #include <vector>
@@ -8,9 +8,9 @@
 
 static const Program step_c = built("step_c");
 
-TEST_CASE("step_c: its column of the table of behaviours") { check_column(step_c); }
+TEST_CASE("step_c: has the behaviours of its column in the table") { check_column(step_c); }
 
-TEST_CASE("step_c: each child tells its own pid and its parent's") {
+TEST_CASE("step_c: each child prints its own pid and its parent's") {
     Server server(step_c.with("SLEEP", "60"));
     INFO(server.describe());
     std::deque<Client> clients;
@@ -28,4 +28,4 @@ TEST_CASE("step_c: each child tells its own pid and its parent's") {
     }
 }
 
-TEST_CASE("step_c: impolite clients cost nobody else anything") { impolite::check_patience_of(step_c); }
+TEST_CASE("step_c: serves the next client after each impolite one") { impolite::check_patience_of(step_c); }

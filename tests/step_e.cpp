@@ -1,4 +1,4 @@
-// step_e: reaps, and dies of EINTR. Its column of the table of behaviours, then what is its own.
+// step_e reaps a child, then exits because of EINTR: its column of the table of behaviours, then tests of its own.
 #include <signal.h>
 #include <sys/types.h>
 
@@ -9,9 +9,9 @@
 
 static const Program step_e = built("step_e");
 
-TEST_CASE("step_e: its column of the table of behaviours") { check_column(step_e); }
+TEST_CASE("step_e: has the behaviours of its column in the table") { check_column(step_e); }
 
-TEST_CASE("step_e: says which child it has reaped, and dies of the interrupted accept") {
+TEST_CASE("step_e: prints which child it reaped, then exits because accept was interrupted") {
     Server server(step_e.with("SLEEP", "0"));
     INFO(server.describe());
     Client client(server.port());
@@ -25,7 +25,7 @@ TEST_CASE("step_e: says which child it has reaped, and dies of the interrupted a
     CHECK(server.fate() == "exited with 1");
 }
 
-TEST_CASE("step_e: a child that only stops and goes on is no reason to reap or to die") {
+TEST_CASE("step_e: neither reaps nor exits when a child stops and continues") {
     Server server(step_e.with("SLEEP", "0"));
     INFO(server.describe());
     Client client(server.port());
@@ -39,4 +39,6 @@ TEST_CASE("step_e: a child that only stops and goes on is no reason to reap or t
     CHECK(server.out().find("terminated") == std::string::npos);
 }
 
-TEST_CASE("step_e: impolite clients cost nobody else anything") { impolite::check_patience_of(step_e); }
+TEST_CASE("step_e: an impolite client causes no other error than the interrupted accept") {
+    impolite::check_patience_of(step_e);
+}

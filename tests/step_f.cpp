@@ -1,4 +1,4 @@
-// step_f: restarts accept, and loses signals. Its column of the table of behaviours, then what is its own.
+// step_f restarts accept, but loses signals: its column of the table of behaviours, then tests of its own.
 #include <signal.h>
 
 #include <cstddef>
@@ -9,9 +9,9 @@
 
 static const Program step_f = built("step_f");
 
-TEST_CASE("step_f: its column of the table of behaviours") { check_column(step_f); }
+TEST_CASE("step_f: has the behaviours of its column in the table") { check_column(step_f); }
 
-TEST_CASE("step_f: of 32 children that exit together it reaps exactly one") {
+TEST_CASE("step_f: reaps exactly one of 32 children that exit together") {
     Server server(step_f);
     INFO(server.describe());
     std::deque<Client> clients;
@@ -21,10 +21,10 @@ TEST_CASE("step_f: of 32 children that exit together it reaps exactly one") {
     CHECK_EVENTUALLY(server, server.is_stopped());
     for (const Client& client : clients) client.ask();
     CHECK_EVENTUALLY(server, server.zombies().size() == 32);
-    CHECK_EVENTUALLY(server, proc::is_pending(server.pid(), SIGCHLD));  // one, for 32 children
+    CHECK_EVENTUALLY(server, proc::is_pending(server.pid(), SIGCHLD));  // one signal for 32 children
     server.signal(SIGCONT);
     CHECK_EVENTUALLY(server, server.is_quiet());
     CHECK(server.zombies().size() == 31);
 }
 
-TEST_CASE("step_f: impolite clients cost nobody else anything") { impolite::check_patience_of(step_f); }
+TEST_CASE("step_f: serves the next client after each impolite one") { impolite::check_patience_of(step_f); }

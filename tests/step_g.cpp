@@ -1,4 +1,4 @@
-// step_g: no zombie is left. Its column of the table of behaviours, then what is its own.
+// step_g leaves no zombie: its column of the table of behaviours, then tests of its own.
 #include <string>
 
 #include "impolite.hpp"
@@ -6,9 +6,9 @@
 
 static const Program step_g = built("step_g");
 
-TEST_CASE("step_g: its column of the table of behaviours") { check_column(step_g); }
+TEST_CASE("step_g: has the behaviours of its column in the table") { check_column(step_g); }
 
-TEST_CASE("step_g: 128 clients of client3 leave nothing behind") {
+TEST_CASE("step_g: keeps no zombie and no connection after 128 clients of client3") {
     Server server(step_g);
     INFO(server.describe());
     Program client3 = built("client3").with("PORT", std::to_string(server.port()));
@@ -21,4 +21,4 @@ TEST_CASE("step_g: 128 clients of client3 leave nothing behind") {
     CHECK(server.sockets() == 1);
 }
 
-TEST_CASE("step_g: impolite clients cost nobody else anything") { impolite::check_patience_of(step_g); }
+TEST_CASE("step_g: serves the next client after each impolite one") { impolite::check_patience_of(step_g); }

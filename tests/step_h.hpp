@@ -1,8 +1,9 @@
-// Starts step_h with an application, asks it, and takes its answers apart.
+// Starts step_h with an application, sends it requests, and splits its responses.
 #pragma once
 
 #include <sys/types.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <optional>
@@ -13,30 +14,23 @@
 
 namespace step_h {
 
-inline Program running(std::vector<std::string> command) {
-    Program server = built("step_h");
-    server.command.insert(server.command.end(), command.begin(), command.end());
-    return server;
-}
-
-/// With a shell script for an application.
-inline Program script(const std::string& text) { return running({"sh", "-c", text}); }
-
-inline Program hello() { return running({"step_h_wsgi/hello.sh"}); }
-
-/// The Python that the Makefile has found: the one that `make deps_wsgi` installs frameworks for.
+/// The Python that the Makefile has found, which is the one that step_h embeds.
 inline std::string python() {
     const char* const named = std::getenv("PYTHON");
     return named ? named : "python3";
 }
 
-/// An application of tests/wsgi.
-inline Program wsgi(const std::string& application) {
-    return running({python(), "-B", "step_h_wsgi/wsgi.py", application}).with("PYTHONPATH", "tests/wsgi");
+/// step_h with an application "module:callable", such as one of tests/wsgi.
+inline Program running(const std::string& application) {
+    Program server = built("step_h");
+    server.command.push_back(application);
+    return server.with("PYTHONPATH", "tests/wsgi").with("PYTHONDONTWRITEBYTECODE", "1").with("PYTHONUNBUFFERED", "");
 }
 
-/// What a script prints in front of its body.
-inline const std::string PLAIN = "printf 'Content-Type: text/plain\\n\\n'; ";
+inline Program hello() { return running("step_h_wsgi.hello:application"); }
+
+/// step_h with tests/wsgi/pages.py, which has a page for each requirement on a server.
+inline Program pages() { return running("pages:application"); }
 
 struct Reply {
     explicit Reply(Client& client) : text(client.receive_all()), was_reset(client.was_reset()) {
@@ -67,14 +61,23 @@ inline Reply post(const Server& server, const std::string& target, const std::st
                            std::to_string(body.size()) + "\r\n" + more_lines + "\r\n" + body);
 }
 
-/// Whether the process is there, and no zombie.
+/// Whether the process exists and is no zombie.
 inline bool is_running(pid_t pid) {
     const std::optional<proc::Process> process = proc::process(pid);
     return process && !process->is_zombie();
 }
 
-/// The pid that an application has told: the number behind `name` in what the server has put out.
-inline pid_t told(const std::string& text, const std::string& name) {
+/// Whether a process waits in accept(2), ready for a client.
+inline bool is_idle(const proc::Process& worker) { return proc::blocked_in(worker.pid).starts_with("accept"); }
+
+/// How many workers wait for a client.
+inline std::size_t idle_workers(const Server& server) {
+    const std::vector<proc::Process> workers = proc::children(server.pid());
+    return static_cast<std::size_t>(std::count_if(workers.begin(), workers.end(), is_idle));
+}
+
+/// The number after `name` in `text`, such as a pid that an application has printed; 0 when there is none.
+inline pid_t number_after(const std::string& text, const std::string& name) {
     const std::size_t at = text.find(name + ' ');
     return at == std::string::npos ? 0 : std::atoi(text.c_str() + at + name.size());  // NOLINT(cert-err34-c)
 }

@@ -1,14 +1,12 @@
-// step_h when system calls fail: one call after the other, in the server's own process. A library that is loaded before
-// the C library (LD_PRELOAD) makes them fail; unlike a tracer it is there wherever the tests are.
+// step_h when system calls fail, each in turn, in the parent and in its workers. A library that is loaded before the C
+// library (LD_PRELOAD) makes them fail; unlike a tracer, it is available wherever the tests run.
 #include <signal.h>
 
 #include <cerrno>
-#include <csignal>
 #include <string>
 #include <vector>
 
 #include "../tools/harness/client.hpp"
-#include "../tools/harness/process.hpp"
 #include "../tools/harness/program.hpp"
 #include "../tools/harness/server.hpp"
 #include "step_h.hpp"
@@ -18,53 +16,39 @@ using namespace step_h;
 
 namespace {
 
-/// In whose accept loop the first `times` calls of `call` fail (tests/preload/faults.cpp). It is linked dynamically: no
-/// library comes into one that is not.
-Program with_fault(Program server, const std::string& call, int error, int times) {
-    const std::string preload = folder("BUILD", "build/") + "tests/preload/";
-    server.command.front() = preload + "step_h";
-    return server.with("LD_PRELOAD", preload + "faults.so")
+/// `server`, whose first `times` calls of `call` fail with `error` at `place` (tests/preload/faults.cpp).
+Program with_fault(const Program& server, const std::string& place, const std::string& call, int error, int times) {
+    return server.with("LD_PRELOAD", folder("BUILD", "build/") + "tests/preload/faults.so")
         .with("ASAN_OPTIONS", "detect_leaks=0:verify_asan_link_order=0")
-        .with("FAULT", call + ':' + std::to_string(error) + ':' + std::to_string(times));
+        .with("FAULT", place + ':' + call + ':' + std::to_string(error) + ':' + std::to_string(times));
 }
+
+struct Case {
+    std::string call;
+    std::vector<int> errors;
+};
 
 }  // namespace
 
-TEST_CASE("a stop signal that comes between the check for it and accept is not missed") {
-    for (const int number : {SIGTERM, SIGINT}) {
-        Process server(with_fault(hello().with("PORT", "0"), "accept", -number, 1));
-        CHECK(server.until_ended());
-        CHECK(server.fate() == "exited with 0");
-    }
-}
-
-TEST_CASE("every system call of the accept loop may fail") {
-    struct Case {
-        std::string call;
-        std::vector<int> errors;
-    };
-    const Case cases[] = {
-        {"accept", {ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPROTO, EINTR, EAGAIN}},
-        {"setsockopt", {ENOMEM}},
-        {"sigprocmask", {EINVAL}},
-        {"fork", {EAGAIN, ENOMEM}},
-        {"close", {EINTR, EIO}},
-        {"waitpid", {EINTR, ECHILD}},
-    };
+TEST_CASE("step_h: goes on when a system call of the parent's loop fails") {
+    const Case cases[] = {{"fork", {EAGAIN, ENOMEM}},
+                          {"poll", {EINTR, ENOMEM}},
+                          {"read", {EAGAIN, EINTR}},
+                          {"waitpid", {EINTR, ECHILD}},
+                          {"setsockopt", {ENOMEM}}};
     for (const Case& one : cases) {
         for (const int error : one.errors) {
             CAPTURE(one.call);
             CAPTURE(error);
-            Server server(with_fault(hello(), one.call, error, 3));
+            Server server(with_fault(pages().with("MAX_CLIENTS", "3"), "parent", one.call, error, 3));
             INFO(server.describe());
-            for (int i = 0; i < 4; ++i) {
-                const int status = get(server).status;
-                CHECK((status == 200 || (status == 503 && one.call == "fork")));
+            for (int i = 0; i < 3; ++i) {
+                CHECK(get(server, "/hello").status == 200);
+                get(server, "/crash?abort");
             }
-            CHECK(get(server).status == 200);
-            CHECK_EVENTUALLY(server, server.is_quiet());
-            CHECK_EVENTUALLY(server, server.zombies().empty());  // at the next roll call
-            CHECK(server.err() == "");
+            CHECK_EVENTUALLY(server, idle_workers(server) >= 2 && server.zombies().empty());
+            CHECK(get(server, "/hello").status == 200);
+            CHECK(count_in(server.err(), "step_h: fork: ") == (one.call == "fork" ? 1 : 0));
             server.signal(SIGTERM);
             CHECK(server.until_ended());
             CHECK(server.fate() == "exited with 0");
@@ -72,35 +56,52 @@ TEST_CASE("every system call of the accept loop may fail") {
     }
 }
 
-TEST_CASE("every system call by which a client is refused may fail") {
-    for (const std::string call : {"send", "shutdown", "recv", "getpeername", "write", "close", "setsockopt"}) {
-        for (const int error : {ENOTCONN, EPIPE}) {
-            CAPTURE(call);
+TEST_CASE("step_h: fails at most two clients when two system calls of a worker fail") {
+    const Case cases[] = {{"setpgid", {EPERM}},
+                          {"prctl", {EINVAL}},
+                          {"open", {EMFILE}},
+                          {"dup2", {EBUSY}},
+                          {"accept", {ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPROTO, EINTR, EAGAIN, EPERM}},
+                          {"fcntl", {EINVAL}},
+                          {"getpeername", {ENOTCONN}},
+                          {"getsockname", {ENOBUFS}},
+                          {"poll", {EINTR, ENOMEM}},
+                          {"recv", {ECONNRESET, EINTR, EAGAIN, ETIMEDOUT}},
+                          {"sendmsg", {ECONNRESET, EPIPE, EINTR, ENOBUFS}},
+                          {"write", {EIO, EINTR, EAGAIN}},
+                          {"shutdown", {ENOTCONN}},
+                          {"close", {EINTR, EIO}},
+                          {"sendfile", {EIO, EINTR, ECONNRESET}},
+                          {"pthread_create", {EAGAIN}}};
+    for (const Case& one : cases) {
+        for (const int error : one.errors) {
+            CAPTURE(one.call);
             CAPTURE(error);
-            Server server(with_fault(hello().with("MAX_CLIENTS", "0"), call, error, 3));
+            Server server(with_fault(pages().with("MAX_CLIENTS", "3"), "worker", one.call, error, 2));
             INFO(server.describe());
-            for (int i = 0; i < 4; ++i) {
-                Client client(server.port());
-                client.ask();
-                CHECK_EVENTUALLY(server, client.has_ended());
+            int failed = 0;
+            for (int i = 0; i < 8; ++i) {
+                const Reply reply = get(server, one.call == "sendfile" ? "/file?LICENSE" : "/hello");
+                failed += reply.status != 200 || reply.was_reset;
             }
-            CHECK(get(server).status == 503);
-            CHECK(server.err() == "");
+            CHECK(failed <= 2);
+            CHECK_EVENTUALLY(server, idle_workers(server) >= 2 && server.zombies().empty());
+            server.signal(SIGTERM);
+            CHECK(server.until_ended());
+            CHECK(server.fate() == "exited with 0");
         }
     }
 }
 
-TEST_CASE("every system call by which it stops may fail") {
-    for (const std::string call : {"shutdown", "pselect", "kill", "close", "waitpid"}) {
+TEST_CASE("step_h: exits with 0 when a system call fails while it stops") {
+    for (const std::string call : {"setsockopt", "shutdown", "poll", "kill", "close", "waitpid", "read"}) {
         CAPTURE(call);
-        Server server(with_fault(script("echo pid $$ >&2; exec sleep 600").with("GRACE", "0.1"), call, EINTR, 1));
+        Server server(with_fault(pages().with("GRACE", "0.3"), "stop", call, EINTR, 1));
         INFO(server.describe());
         Client client(server.port());
-        client.ask();
+        client.send("GET /hang?sleep HTTP/1.1\r\nHost: h\r\n\r\n");
         CHECK_EVENTUALLY(server, server.err().find("pid") != std::string::npos);
-        CHECK_EVENTUALLY(server, server.waits_in_accept());
         server.signal(SIGTERM);
-        if (call == "kill") CHECK_EVENTUALLY(server, !server.is_listening());
         CHECK(server.until_ended());
         CHECK(server.fate() == "exited with 0");
     }

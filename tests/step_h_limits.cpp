@@ -1,7 +1,12 @@
-// step_h where step_g dies or goes on: too many clients, and signals.
+// step_h: how many workers it has, and how it stops.
+#include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <deque>
 #include <string>
@@ -20,169 +25,147 @@ using namespace step_h;
 
 namespace {
 
-/// A client that has sent all but the end of its request: its child waits for it until it is told.
-struct Held {
-    explicit Held(Server& server) : others(server.children().size()), client(server.port()) {
-        client.send("GET / HTTP/1.1\r\nHost: h\r\n");
-        CHECK(server.until([&] { return server.children().size() > others && server.waits_in_accept(); }));
-    }
+/// A client that keeps a worker busy, since the last line of its request is missing.
+struct Half {
+    explicit Half(Server& server) : client(server.port()) { client.send("GET /hello HTTP/1.1\r\nHost: h\r\n"); }
     Reply finish() {
         client.send("\r\n");
         return Reply(client);
     }
-    std::size_t others;
     Client client;
 };
 
+/// Whether a connection is established at once. On loopback it is, unless the kernel drops or refuses it.
+bool can_connect(const Server& server) {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    const sockaddr_in address = loopback(server.port());
+    const bool is_refused =
+        connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == -1 && errno != EINPROGRESS;
+    pollfd connected = {fd, POLLOUT, 0};
+    const bool is_made = !is_refused && poll(&connected, 1, 0) == 1;
+    close(fd);
+    return is_made;
+}
+
+std::size_t workers_of(const Server& server) { return proc::children(server.pid()).size(); }
+
 }  // namespace
 
-TEST_CASE("one client more than MAX_CLIENTS: 503 with Retry-After, at once; and room again when one leaves") {
-    Server server(hello().with("MAX_CLIENTS", "2"));
+TEST_CASE("step_h: preforks workers that wait in accept, while the parent waits in poll") {
+    Server server(hello());
     INFO(server.describe());
-    Held first(server);
-    Held second(server);
-    for (int i = 0; i < 3; ++i) {
-        const Reply refused = get(server);
-        CHECK(refused.status == 503);
-        CHECK(refused.head.find("\r\nRetry-After: 1\r\n") != std::string::npos);
-        CHECK_FALSE(refused.was_reset);
+    CHECK_EVENTUALLY(server, idle_workers(server) == 2 && workers_of(server) == 2);
+    CHECK_EVENTUALLY(server, proc::blocked_in(server.pid()).ends_with("poll"));
+    std::string pids;
+    for (const proc::Process& worker : proc::children(server.pid())) pids += std::to_string(worker.pid) + ' ';
+    for (int i = 0; i < 10; ++i) CHECK(get(server).status == 200);
+    std::string later;
+    for (const proc::Process& worker : proc::children(server.pid())) later += std::to_string(worker.pid) + ' ';
+    CHECK(later.starts_with(pids));  // another worker joins only while one is closing a connection
+}
+
+TEST_CASE("step_h: keeps a worker idle until MAX_CLIENTS are busy, and then clients wait in the queue") {
+    Server server(hello().with("MAX_CLIENTS", "5"));
+    INFO(server.describe());
+    std::deque<Half> clients;
+    for (std::size_t busy = 1; busy <= 4; ++busy) {
+        clients.emplace_back(server);
+        CHECK_EVENTUALLY(server, workers_of(server) - idle_workers(server) == busy && idle_workers(server) >= 1);
     }
-    CHECK(count_in(server.out(), "\"-\" 503 24 \"-\" \"-\"\n") == 3);
-    CHECK(first.finish().status == 200);
-    CHECK_EVENTUALLY(server, server.children().size() == 1);
     CHECK(get(server).status == 200);
-    CHECK(second.finish().status == 200);
-    CHECK_EVENTUALLY(server, server.is_quiet() && server.sockets() == 1);
+    clients.emplace_back(server);
+    CHECK_EVENTUALLY(server, workers_of(server) == 5 && idle_workers(server) == 0);
+    Client next(server.port());
+    next.ask();
+    CHECK_EVENTUALLY(server, server.queued() == 1);
+    CHECK(workers_of(server) == 5);
+    CHECK_FALSE(next.has_ended());
+    CHECK(clients.front().finish().status == 200);
+    CHECK(Reply(next).status == 200);
+    for (std::size_t i = 1; i < clients.size(); ++i) CHECK(clients[i].finish().status == 200);
 }
 
-TEST_CASE("children that exited together, of which one signal told, leave room for the next clients at once") {
-    Server server(hello().with("MAX_CLIENTS", "4"));
+TEST_CASE("step_h: ends the surplus workers after five idle seconds, and keeps the others") {
+    Server server(hello());
     INFO(server.describe());
-    for (int round = 0; round < 20; ++round) {
-        std::deque<Held> held;
-        while (held.size() < 4) held.emplace_back(server);
-        const std::vector<proc::Process> children = server.children();
-        kill(server.acceptor(), SIGSTOP);
-        CHECK_EVENTUALLY(server, server.is_stopped());
-        for (Held& one : held) CHECK(one.finish().status == 200);
-        held.clear();
-        for (const proc::Process& one : children) CHECK_EVENTUALLY(server, proc::process(one.pid)->is_zombie());
-        std::deque<Client> next;
-        for (int i = 0; i < 4; ++i) next.emplace_back(server.port()).ask();
-        kill(server.acceptor(), SIGCONT);
-        for (Client& one : next) CHECK(Reply(one).status == 200);
-        CHECK_EVENTUALLY(server, server.is_quiet());
+    {
+        std::deque<Half> clients;
+        for (int i = 0; i < 6; ++i) clients.emplace_back(server);
+        CHECK_EVENTUALLY(server, workers_of(server) == 7);
+        for (Half& one : clients) CHECK(one.finish().status == 200);
     }
-}
-
-TEST_CASE("a refused client that is silent, or sends much, holds nobody up") {
-    Server server(hello().with("MAX_CLIENTS", "1"));
-    INFO(server.describe());
-    Held held(server);
-    Client silent(server.port());
-    CHECK_EVENTUALLY(server, silent.has_ended() && server.waits_in_accept());
-    Client talkative(server.port());
-    talkative.send(std::string(REQUEST) + std::string(200'000, 'x'));
-    const Reply refused(talkative);
-    CHECK(refused.status == 503);
-    CHECK_FALSE(refused.was_reset);
-    kill(server.acceptor(), SIGSTOP);
-    CHECK_EVENTUALLY(server, server.is_stopped());
-    Client early(server.port());
-    early.ask();  // so that the request is there, and unread, when it is refused
-    kill(server.acceptor(), SIGCONT);
-    const Reply unread(early);
-    CHECK(unread.status == 503);
-    CHECK_FALSE(unread.was_reset);
-    CHECK(proc::loopback_connection(early.port(), server.port()));  // a reset would have ended it
-    CHECK(held.finish().status == 200);
-    CHECK_EVENTUALLY(server, server.children().empty());
+    CHECK(eventually([&] { return workers_of(server) == 2; }));
+    CHECK(eventually([&] { return idle_workers(server) == 2 && server.zombies().empty(); }));
     CHECK(get(server).status == 200);
-    CHECK_EVENTUALLY(server, server.is_quiet() && server.sockets() == 1);  // though the silent one still listens
-    const Reply last(silent);
-    CHECK(last.status == 503);
-    CHECK_FALSE(last.was_reset);
+    CHECK(server.err() == "");
 }
 
-TEST_CASE("more refused clients than are kept") {
-    Server server(hello().with("MAX_CLIENTS", "0"));
+TEST_CASE("step_h: TIMEOUT frees a worker when silent clients keep all of them busy") {
+    Server server(hello().with("MAX_CLIENTS", "2").with("TIMEOUT", "0.3"));
     INFO(server.describe());
-    std::deque<Client> clients;
-    for (int i = 0; i < 100; ++i) {
-        clients.emplace_back(server.port());
-        CHECK_EVENTUALLY(server, clients.back().has_ended() && server.waits_in_accept());
-    }
-    CHECK(server.sockets() <= 1 + 64);
-    for (Client& client : clients) CHECK(Reply(client).status == 503);
-}
-
-TEST_CASE("without a process for another child: 503, and it goes on") {
-    Program limited = hello();
-    limited.max_processes = 8;
-    Server server(limited);
-    INFO(server.describe());
-    std::deque<Client> held;
-    do {
-        held.emplace_back(server.port());
-        CHECK_EVENTUALLY(server, held.back().has_ended() || server.children().size() == held.size());
-    } while (!held.back().has_ended() && held.size() < 20);
-    CHECK(held.size() == 8);  // itself, and one for each but the last
-    CHECK(Reply(held.back()).status == 503);
-    held.clear();
-    CHECK_EVENTUALLY(server, server.is_quiet());
+    const Client first(server.port());
+    const Client second(server.port());
     CHECK(get(server).status == 200);
 }
 
-TEST_CASE("a child without a process for its application: 503") {
-    Program limited = hello();
-    limited.max_processes = 2;
-    Server server(limited);
+TEST_CASE("step_h: restores the number of workers when busy or idle ones are killed") {
+    Server server(hello().with("MAX_CLIENTS", "3"));
     INFO(server.describe());
-    const Reply reply = get(server);
-    CHECK(reply.status == 503);
-    CHECK(reply.head.find("\r\nRetry-After: 1\r\n") != std::string::npos);
-    CHECK(server.err() == "step_h: fork: Resource temporarily unavailable\n");
-}
-
-TEST_CASE("more exits, one by one, than it may have processes") {
-    Program limited = hello();
-    limited.max_processes = 8;
-    Server server(limited);
-    INFO(server.describe());
-    for (int i = 0; i < 24; ++i) {
-        CHECK(get(server).status == 200);
-        CHECK_EVENTUALLY(server, server.is_quiet());
+    for (int round = 0; round < 6; ++round) {
+        std::deque<Half> clients;
+        for (int i = 0; i < 2; ++i) clients.emplace_back(server);
+        CHECK_EVENTUALLY(server, workers_of(server) == 3 && idle_workers(server) == 1);
+        for (const proc::Process& worker : proc::children(server.pid())) {
+            if (is_idle(worker)) kill(worker.pid, SIGKILL);
+        }
+        CHECK_EVENTUALLY(server, server.zombies().empty() && workers_of(server) == 3 && idle_workers(server) == 1);
+        for (const proc::Process& worker : proc::children(server.pid())) kill(worker.pid, SIGKILL);
+        for (Half& one : clients) CHECK_EVENTUALLY(server, one.client.has_ended());
+        CHECK_EVENTUALLY(server, server.zombies().empty() && idle_workers(server) == 2 && workers_of(server) == 2);
     }
-    CHECK_EVENTUALLY(server, server.zombies().empty());
+    CHECK(get(server).status == 200);
 }
 
-TEST_CASE("without a descriptor for another client it rests, and can still be stopped") {
+TEST_CASE("step_h: answers every client with fewer workers when it may not have more processes") {
     Program limited = hello();
-    limited.max_descriptors = 4;  // the listening socket has the last
+    limited.max_processes = 9;  // the parent, and four workers with two threads each
+    Server server(limited.with("TIMEOUT", "600"));
+    INFO(server.describe());
+    std::deque<Half> clients;
+    for (int i = 0; i < 8; ++i) clients.emplace_back(server);
+    CHECK_EVENTUALLY(
+        server, server.queued() >= 1 && server.err().find("Resource temporarily unavailable") != std::string::npos);
+    for (Half& one : clients) CHECK(one.finish().status == 200);
+    CHECK(get(server).status == 200);
+}
+
+TEST_CASE("step_h: a worker without a free descriptor pauses, and can still be stopped") {
+    Program limited = hello().with("GRACE", "0.3");
+    limited.max_descriptors = 6;  // 0, 1, 2, the listening socket, and the pipe that wakes the parent
     Server server(limited);
     INFO(server.describe());
     Client client(server.port());
     client.ask();
-    CHECK_EVENTUALLY(server, proc::blocked_in(server.acceptor()).ends_with("poll"));
-    CHECK_FALSE(client.has_ended());  // it waits for its turn
-    CHECK(server.queued() == 1);
+    CHECK_EVENTUALLY(server, server.queued() == 1);
+    CHECK_FALSE(client.has_ended());
     server.signal(SIGTERM);
     CHECK(server.until_ended());
     CHECK(server.fate() == "exited with 0");
 }
 
-TEST_CASE("SIGTERM, SIGINT: no more accepts, the port is free, who is served is served, exit 0") {
+TEST_CASE("step_h: SIGTERM and SIGINT free the port, let begun requests finish, and end it with status 0") {
     for (const int number : {SIGTERM, SIGINT}) {
         Server server(hello());
         INFO(server.describe());
-        Held reading(server);
+        Half begun(server);
+        CHECK_EVENTUALLY(server, workers_of(server) - idle_workers(server) == 1);
         server.signal(number);
         CHECK_EVENTUALLY(server, !server.is_listening());
         CHECK_THROWS_AS(Client(server.port()), std::system_error);
         Server next(hello().with("PORT", std::to_string(server.port())));
         CHECK(get(next).status == 200);
         CHECK_FALSE(server.has_ended());
-        const Reply reply = reading.finish();
+        const Reply reply = begun.finish();
         CHECK(reply.body == "Hello, World!\n");
         CHECK_FALSE(reply.was_reset);
         CHECK(server.until_ended());
@@ -192,63 +175,76 @@ TEST_CASE("SIGTERM, SIGINT: no more accepts, the port is free, who is served is 
     }
 }
 
-TEST_CASE("without a client to finish it ends at once") {
-    Server server(hello());
+TEST_CASE("step_h: serves the clients in the accept queue when SIGTERM stops it") {
+    Server server(hello().with("MAX_CLIENTS", "1"));
     INFO(server.describe());
-    CHECK_EVENTUALLY(server, server.waits_in_accept());
+    Half begun(server);
+    CHECK_EVENTUALLY(server, workers_of(server) == 1 && idle_workers(server) == 0);
+    std::deque<Client> waiting;
+    for (int i = 0; i < 20; ++i) waiting.emplace_back(server.port()).ask();
+    CHECK_EVENTUALLY(server, server.queued() == 20);
     server.signal(SIGTERM);
+    CHECK(eventually([&] { return !can_connect(server); }));
+    for (int i = 0; i < 10; ++i) CHECK(server.stays([&] { return server.is_listening(); }));
+    CHECK(begun.finish().status == 200);
+    for (Client& client : waiting) {
+        const Reply reply(client);
+        CHECK(reply.body == "Hello, World!\n");
+        CHECK_FALSE(reply.was_reset);
+    }
     CHECK(server.until_ended());
     CHECK(server.fate() == "exited with 0");
 }
 
-TEST_CASE("a second signal, or GRACE, ends the children and their process groups; exit 0") {
+TEST_CASE("step_h: a second signal or the end of GRACE ends the workers and their children") {
     for (const bool is_impatient : {true, false}) {
         CAPTURE(is_impatient);
-        Server server(script("trap '' TERM; echo pid $$ >&2; sleep 600 & echo child $! >&2; wait; sleep 600")
-                          .with("GRACE", is_impatient ? "600" : "0.2"));
+        Server server(pages().with("GRACE", is_impatient ? "600" : "0.2"));
         INFO(server.describe());
         Client client(server.port());
-        client.ask();
-        CHECK_EVENTUALLY(server, server.err().find("child") != std::string::npos);
-        Held reading(server);
+        client.send("GET /hang?child HTTP/1.1\r\nHost: h\r\n\r\n");
+        CHECK_EVENTUALLY(server, server.err().find("child ") != std::string::npos);
         server.signal(SIGTERM);
-        CHECK_EVENTUALLY(server, !server.is_listening());
         if (is_impatient) {
-            CHECK_EVENTUALLY(server, server.is_asleep());
+            CHECK_EVENTUALLY(server, !server.is_listening());
             CHECK_FALSE(server.has_ended());
             server.signal(SIGINT);
         }
         CHECK(server.until_ended());
         CHECK(server.fate() == "exited with 0");
         for (const char* name : {"pid", "child"}) {
-            const pid_t pid = told(server.err(), name);
+            const pid_t pid = number_after(server.err(), name);
             CHECK(pid != 0);
             CHECK(eventually([&] { return !is_running(pid); }));
         }
     }
 }
 
-TEST_CASE("a server that is killed leaves no child and no application") {
-    Server server(script("echo pid $$ >&2; sleep 600 & echo child $! >&2; wait"));
-    INFO(server.describe());
-    Client client(server.port());
-    client.ask();
-    CHECK_EVENTUALLY(server, server.err().find("child") != std::string::npos);
-    Held reading(server);
-    std::vector<proc::Process> all = proc::descendants(server.acceptor());
-    CHECK(all.size() == 4);
-    server.signal(SIGKILL);
-    CHECK(server.until_ended());
-    for (const proc::Process& one : all) CHECK(eventually([&] { return !is_running(one.pid); }));
+TEST_CASE("step_h: a worker has its own process group, so that a terminal's Ctrl-C reaches the parent alone") {
+    Server server(pages());
+    const pid_t worker = number_after(get(server, "/process").body, "pid");
+    CHECK(getpgid(worker) == worker);
 }
 
-TEST_CASE("a stop signal at any moment is not missed") {
-    for (int i = 0; i < 20; ++i) {
+TEST_CASE("step_h: its workers end when SIGKILL ends the parent") {
+    Server server(pages());
+    INFO(server.describe());
+    Client hanging(server.port());
+    hanging.send("GET /hang?blocked HTTP/1.1\r\nHost: h\r\n\r\n");
+    Half begun(server);
+    CHECK_EVENTUALLY(server, workers_of(server) == 3 && idle_workers(server) == 1);
+    const std::vector<proc::Process> workers = proc::children(server.pid());
+    server.signal(SIGKILL);
+    CHECK(server.until_ended());
+    for (const proc::Process& worker : workers) CHECK(eventually([&] { return !is_running(worker.pid); }));
+}
+
+TEST_CASE("step_h: exits with 0 after SIGTERM at any moment") {
+    for (int i = 0; i < 10; ++i) {
         Server server(hello());
         INFO(server.describe());
-        CHECK_EVENTUALLY(server, server.out().ends_with(" ...\n"));
         std::deque<Client> clients;
-        for (int k = 0; k < i % 4; ++k) clients.emplace_back(server.port());  // it is anywhere between accept and fork
+        for (int k = 0; k < i % 4; ++k) clients.emplace_back(server.port());  // so that workers start and end meanwhile
         server.signal(SIGTERM);
         clients.clear();
         CHECK(server.until_ended());

@@ -8,4 +8,4 @@ RUN = os.environ.get("RUN", "./")  # where the programs are
 
 def command_of(letter):
     """step_h takes an application."""
-    return [f"{RUN}step_{letter}"] + (["./step_h_wsgi/hello.sh"] if letter == "h" else [])
+    return [f"{RUN}step_{letter}"] + (["step_h_wsgi.hello:application"] if letter == "h" else [])

@@ -53,7 +53,7 @@ std::size_t count_in(const std::string& text, const std::string& wanted) {
 
 Ended::Ended(const Program& program) {
     Process process(program);
-    CHECK_MESSAGE(process.until_ended(), "it does not end; stderr: ", process.err());
+    CHECK_MESSAGE(process.until_ended(), "it does not exit; stderr: ", process.err());
     fate = process.fate();
     out = process.out();
     err = process.err();

@@ -1,8 +1,8 @@
-// For every test file: doctest, the harness, what it reads from the kernel, the behaviours, and where the
-// programs are. It stands for the headers that it exports; the standard library's are included where they are used.
+// For every test file: doctest, the harness, tools/proc, the behaviours, and the paths of the programs. It exports the
+// headers marked below; each test file includes the standard library's headers itself.
 #pragma once
 
-#define DOCTEST_CONFIG_SUPER_FAST_ASSERTS  // to compile: a test file takes up to a fifth less time
+#define DOCTEST_CONFIG_SUPER_FAST_ASSERTS  // shortens the compilation by up to a fifth
 
 #include <doctest/doctest.h>  // IWYU pragma: export
 #include <netinet/in.h>
@@ -33,14 +33,14 @@ constexpr Answer no = Answer::no;
 constexpr Answer not_applicable = Answer::not_applicable;
 constexpr Answer undecided = Answer::undecided;
 
-/// A folder that the Makefile names in the environment, or what it is for a test program started by hand.
+/// The folder in an environment variable that the Makefile sets; `fallback` when the tests are started by hand.
 std::string folder(const char* variable, const char* fallback);
 
-/// ./step_a and so on, or ./client3. When they are sanitized they do not look for leaks in the end: that takes a
-/// process, which a program that dies of its limits has not.
+/// ./step_a, ./client3 and so on. A sanitized program does not look for leaks at its exit: that takes another process,
+/// which a program at its limits cannot start.
 Program built(const std::string& name);
 
-/// A server that is wrong, or right, on purpose: tests/fixtures.
+/// A program of tests/fixtures, such as a server that is wrong on purpose.
 Program fixture(const std::string& name);
 
 std::vector<Program> all_steps();
@@ -50,12 +50,12 @@ std::string name_of(const Program& program);
 
 sockaddr_in loopback(int port);
 
-/// net.core.somaxconn, above which no backlog goes (listen(2)).
+/// net.core.somaxconn, the largest backlog of the system (listen(2)).
 unsigned system_limit_of_backlogs();
 
 std::size_t count_in(const std::string& text, const std::string& wanted);
 
-/// Runs `body` in a process of its own, which dies with ours, and does not come back from it.
+/// Runs `body` in a child process and then ends the child. It also ends when its parent does.
 template <class Body> pid_t fork_child(Body body) {
     const pid_t parent = getpid();
     const pid_t pid = fork();
@@ -68,7 +68,7 @@ template <class Body> pid_t fork_child(Body body) {
     _exit(1);
 }
 
-/// The output of a program that ends by itself.
+/// Runs a program until it exits, and keeps its fate and its output.
 struct Ended {
     explicit Ended(const Program& program);
     std::string fate, out, err;
@@ -77,5 +77,5 @@ struct Ended {
 /// Tries all behaviours on the step, and checks them against its column of the table.
 void check_column(const Program& step);
 
-/// Fails when `condition` is not reached; INFO(server.describe()) makes it say how far the server has come.
+/// Fails when `condition` never holds. After INFO(server.describe()), the failure also describes the server.
 #define CHECK_EVENTUALLY(server, condition) CHECK((server).until([&] { return (condition); }))

@@ -1,4 +1,4 @@
-// A terminal for a program under test: a pseudo terminal (pty(7)), whose screen libvterm keeps.
+// A terminal for a program under test: a pseudoterminal (pty(7)) and a screen that libvterm draws.
 #pragma once
 
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 
 #include "support.hpp"
 
-/// What a terminal shows.
+/// The screen of a terminal.
 class Screen {
 public:
     Screen(int rows, int columns) : screen_(vterm_new(rows, columns)), rows_(rows), columns_(columns) {
@@ -43,7 +43,7 @@ public:
         return {static_cast<unsigned short>(rows_), static_cast<unsigned short>(columns_), 0, 0};
     }
 
-    /// What a row shows, without the blanks at its end.
+    /// The text of a row, without the blanks at its end.
     std::string row(int number) const {
         char line[2048];
         const VTermRect rect = {number, number + 1, 0, columns_};
@@ -56,7 +56,7 @@ public:
         for (int number = 0; number < rows_; ++number) all += row(number) + '\n';
         return all;
     }
-    /// How the cell of the row's first character looks.
+    /// The cell of the row's first visible character, with its colours.
     VTermScreenCell first_cell(int row_number) const {
         VTermScreenCell cell = {};
         VTermPos at = {row_number, 0};
@@ -73,10 +73,10 @@ private:
     int columns_;
 };
 
-/// Runs a program in a terminal of its own. It ends, at the latest, with this object.
+/// Runs a program in a terminal of its own. The destructor ends it.
 class Terminal {
 public:
-    /// On the screen stands "before" when the program starts.
+    /// The screen shows "before" when the program starts.
     Terminal(int rows, int columns, const Program& program) : screen_(rows, columns) {
         screen_.write("before\r\n");
         const winsize size = screen_.window_size();
@@ -109,7 +109,7 @@ public:
     std::string text() const { return screen_.text(); }
     VTermScreenCell first_cell(int row_number) const { return screen_.first_cell(row_number); }
 
-    /// Waits until `condition` holds of what has been drawn; whether it does.
+    /// Waits until `condition` holds for the screen. Returns whether it does.
     template <class Condition> bool until(Condition condition) {
         return eventually([&] {
             update();
@@ -119,7 +119,7 @@ public:
     bool until_shows(const std::string& wanted) {
         return until([&] { return text().find(wanted) != std::string::npos; });
     }
-    /// Waits until the program has ended, and returns how: as waitpid(2) does; -1 when it does not end.
+    /// Waits until the program exits, and returns its wait status (waitpid(2)); -1 when it does not exit.
     int until_ended() {
         until([&] {
             int status = 0;

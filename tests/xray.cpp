@@ -1,4 +1,4 @@
-// xray: what it sees of each step in the article's situations, how it draws it, and what it prints.
+// xray: its model of each step in the article's situations, its output, its drawing, and its cost.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -53,19 +53,19 @@ std::string shown(const xray::Snapshot& snapshot, xray::Size size = {}) {
     return text;
 }
 
-/// A server, and what xray sees of it.
+/// A server, and an xray watcher that looks at it.
 struct Watched {
     explicit Watched(const Program& program) : server(program), watcher({server.port(), true, ""}) {}
 
-    /// Looks until `condition` holds of what is seen.
+    /// Looks at the server until `condition` holds for the snapshot.
     template <class Condition> bool sees(Condition condition) {
         return server.until([&] { return condition(watcher.look()); }) || condition(watcher.look());
     }
-    /// Looks until these lessons are seen, and no others.
+    /// Looks at the server until it shows these lessons, and no others.
     bool teaches(const Ids& ids) {
         return sees([&](const xray::Snapshot& snapshot) { return ids_of(snapshot) == ids; });
     }
-    /// A client that has its child, which waits for it, as the parent does for the next.
+    /// Connects a client, and waits until its child waits for its request and the parent for the next client.
     Client& hold() {
         clients.emplace_back(server.port());
         CHECK_EVENTUALLY(server, server.children().size() == clients.size() && server.waits_in_accept());
@@ -87,7 +87,7 @@ Program xray_with(std::vector<std::string> arguments) {
 
 std::string address(int port) { return "127.0.0.1:" + std::to_string(port); }
 
-/// Whether the kernel keeps how a process has ended that was reaped by another.
+/// Whether the kernel keeps the exit status of a process that has been reaped, for the holders of a pidfd.
 bool kernel_tells_fates() {
     const pid_t pid = fork_child([] { _exit(0); });
     const proc::PidFd hold(pid);
@@ -95,7 +95,7 @@ bool kernel_tells_fates() {
     return hold.exit_status().has_value();
 }
 
-/// Lets step_f's or step_g's children, eight, exit while their parent is stopped.
+/// Lets eight children of step_f or step_g exit while their parent is stopped.
 void let_eight_exit_together(Watched& watched) {
     for (int i = 0; i < 8; ++i) watched.hold();
     watched.server.signal(SIGSTOP);
@@ -108,7 +108,7 @@ void let_eight_exit_together(Watched& watched) {
 
 // ---- the model ------------------------------------------------------------------------------------
 
-TEST_CASE("step_a: the second client waits in the queue behind a silent one") {
+TEST_CASE("xray: shows step_a's second client in the queue behind a silent one") {
     Watched watched(built("step_a"));
     Server& server = watched.server;
     INFO(server.describe());
@@ -134,7 +134,7 @@ TEST_CASE("step_a: the second client waits in the queue behind a silent one") {
     CHECK_FALSE(seen.is_leftover(seen.itself(), seen.connections[0]));
 }
 
-TEST_CASE("step_b: the second client waits while the server sleeps") {
+TEST_CASE("xray: shows step_b's second client in the queue while the server sleeps") {
     Watched watched(built("step_b").with("SLEEP", "600"));
     INFO(watched.server.describe());
     const Client first(watched.server.port());
@@ -144,7 +144,7 @@ TEST_CASE("step_b: the second client waits while the server sleeps") {
     CHECK(watched.seen().itself().sleeps());
 }
 
-TEST_CASE("a server that is stopped accepts nobody") {
+TEST_CASE("xray: says that clients wait behind a stopped server") {
     Watched watched(built("step_b"));
     watched.server.signal(SIGSTOP);
     CHECK_EVENTUALLY(watched.server, watched.server.is_stopped());
@@ -152,19 +152,19 @@ TEST_CASE("a server that is stopped accepts nobody") {
     CHECK(watched.teaches({"queue-behind-stop"}));
 }
 
-TEST_CASE("accept queue: clients are listed in the order in which they wait, with how long each has") {
+TEST_CASE("xray: lists the clients in the accept queue in order, with how long each has waited") {
     Watched watched(built("step_b"));
     watched.server.signal(SIGSTOP);
     CHECK_EVENTUALLY(watched.server, watched.server.is_stopped());
     std::vector<std::string> expected;
     for (int i = 0; i < 5; ++i) {
         expected.push_back(address(watched.clients.emplace_back(watched.server.port()).port()));
-        CHECK(watched.sees([&](const xray::Snapshot& snapshot) {  // that the last has waited, before the next one comes
+        CHECK(watched.sees([&](const xray::Snapshot& snapshot) {  // the last client has waited before the next connects
             const auto& queue = snapshot.server->queue;
             return queue.size() == expected.size() && queue.back().since_sent >= std::chrono::milliseconds(20);
         }));
     }
-    // The kernel tells of one after the other how long it has waited: one look that is interrupted may be wrong.
+    // The waiting times are read one after the other: a look that is interrupted may put the clients in another order.
     CHECK(watched.sees([&](const xray::Snapshot& snapshot) {
         std::vector<std::string> listed;
         for (const proc::TcpSocket& waiting : snapshot.server->queue) listed.push_back(waiting.peer);
@@ -174,7 +174,7 @@ TEST_CASE("accept queue: clients are listed in the order in which they wait, wit
     CHECK(shown(watched.watcher.look()).find(expected[0] + "   ESTABLISHED   has waited ") != std::string::npos);
 }
 
-TEST_CASE("accept queue: a client that has reset its connection is counted, and said to be") {
+TEST_CASE("xray: counts the clients in the accept queue that have reset their connection") {
     Watched watched(built("step_b"));
     watched.server.signal(SIGSTOP);
     CHECK_EVENTUALLY(watched.server, watched.server.is_stopped());
@@ -187,7 +187,7 @@ TEST_CASE("accept queue: a client that has reset its connection is counted, and 
     CHECK(shown(watched.watcher.look()).find("\n  in the accept queue: 1 reset by the client\n") != std::string::npos);
 }
 
-TEST_CASE("accept queue: xray says when it is full") {
+TEST_CASE("xray: says when the accept queue is full") {
     Watched watched(built("step_b"));
     watched.server.signal(SIGSTOP);
     CHECK_EVENTUALLY(watched.server, watched.server.is_stopped());
@@ -199,7 +199,7 @@ TEST_CASE("accept queue: xray says when it is full") {
           std::string::npos);
 }
 
-TEST_CASE("references: a worker alone shows what its parent and the other workers have as well") {
+TEST_CASE("xray: counts the references of a worker's parent and siblings when it shows the worker alone") {
     Watched watched(fixture("preforking"));
     INFO(watched.server.describe());
     CHECK(watched.sees([](const xray::Snapshot& snapshot) {
@@ -215,7 +215,7 @@ TEST_CASE("references: a worker alone shows what its parent and the other worker
     CHECK(shown(snapshot).find("   references: " + std::to_string(workers + 1) + "\n") != std::string::npos);
 }
 
-TEST_CASE("references: two descriptors of one process are two") {
+TEST_CASE("xray: counts two descriptors of one process as two references") {
     xray::ReferenceCounts counts;
     xray::add_references(counts, {{3, "socket:[7]", 7}, {4, "socket:[7]", 7}, {5, "/dev/null", 0}});
     xray::add_references(counts, {{3, "socket:[7]", 7}});
@@ -224,7 +224,7 @@ TEST_CASE("references: two descriptors of one process are two") {
     CHECK(counts[7].processes == 2);
 }
 
-TEST_CASE("forked ahead: workers hold the listening socket on purpose, also while one serves a client") {
+TEST_CASE("xray: recognises preforked workers, also while one of them serves a client") {
     Watched watched(fixture("preforking"));
     INFO(watched.server.describe());
     CHECK(watched.teaches({"forked-ahead"}));
@@ -238,7 +238,7 @@ TEST_CASE("forked ahead: workers hold the listening socket on purpose, also whil
     CHECK(std::find(ids.begin(), ids.end(), "forked-ahead") != ids.end());
 }
 
-TEST_CASE("a server that is blocked in another call accepts nobody; one that polls will") {
+TEST_CASE("xray: says that clients wait behind a blocking call, unless it is a poll") {
     Watched watched(built("step_a"));
     const Client silent(watched.server.port());
     CHECK_EVENTUALLY(watched.server, watched.server.waits_in_recv());
@@ -252,7 +252,7 @@ TEST_CASE("a server that is blocked in another call accepts nobody; one that pol
     CHECK(ids_of(snapshot).empty());
 }
 
-TEST_CASE("step_c: the child serves, the parent is free; then the child is a zombie") {
+TEST_CASE("xray: shows step_c's child serving while the parent accepts, and then the zombie") {
     Watched watched(built("step_c").with("SLEEP", "0"));
     INFO(watched.server.describe());
     Client& client = watched.hold();
@@ -276,7 +276,7 @@ TEST_CASE("step_c: the child serves, the parent is free; then the child is a zom
     CHECK(watched.seen().child_signal == proc::SignalState{});
 }
 
-TEST_CASE("step_d: the parent keeps a copy, and with it the connection") {
+TEST_CASE("xray: shows that step_d's parent keeps a copy, and with it the connection") {
     Watched watched(built("step_d"));
     INFO(watched.server.describe());
     Client& client = watched.hold();
@@ -297,7 +297,7 @@ TEST_CASE("step_d: the parent keeps a copy, and with it the connection") {
     }));
 }
 
-TEST_CASE("step_d: descriptors run out") {
+TEST_CASE("xray: says when step_d's descriptors run out") {
     Program limited = built("step_d");
     limited.max_descriptors = 10;
     Watched watched(limited);
@@ -310,7 +310,7 @@ TEST_CASE("step_d: descriptors run out") {
     CHECK(watched.teaches({"kept-copy", "descriptors-run-out"}));
 }
 
-TEST_CASE("processes run out, but not root's") {
+TEST_CASE("xray: says when a user's processes run out, but not root's") {
     Program limited = built("step_d");
     limited.max_processes = 20;
     Watched watched(limited);
@@ -326,7 +326,7 @@ TEST_CASE("processes run out, but not root's") {
     CHECK(ids_of(snapshot).empty());
 }
 
-TEST_CASE("a limit is low, high and nearly full") {
+TEST_CASE("fill_of: a limit is high from 75%, and nearly full from 90%") {
     CHECK(xray::fill_of(74, 100) == xray::Fill::low);
     CHECK(xray::fill_of(75, 100) == xray::Fill::high);
     CHECK(xray::fill_of(89, 100) == xray::Fill::high);
@@ -334,7 +334,7 @@ TEST_CASE("a limit is low, high and nearly full") {
     CHECK(xray::fill_of(1'000'000, RLIM_INFINITY) == xray::Fill::low);
 }
 
-TEST_CASE("step_e: dies as a child exits, and xray says of what") {
+TEST_CASE("xray: says why step_e exits when a child exits") {
     Watched watched(built("step_e").with("SLEEP", "0"));
     INFO(watched.server.describe());
     Client& client = watched.hold();
@@ -354,7 +354,7 @@ TEST_CASE("step_e: dies as a child exits, and xray says of what") {
     } else CHECK(xray::fate(snapshot.death->ended.status) == "exit status not visible");
 }
 
-TEST_CASE("a server that is killed leaves its children at work") {
+TEST_CASE("xray: counts the children that a killed server leaves behind") {
     Watched watched(built("step_e"));
     INFO(watched.server.describe());
     watched.hold();
@@ -369,7 +369,7 @@ TEST_CASE("a server that is killed leaves its children at work") {
     if (kernel_tells_fates()) CHECK(xray::fate(snapshot.death->ended.status) == "was killed by signal 9 (Killed)");
 }
 
-TEST_CASE("step_f: eight children have exited, one signal is pending, seven zombies stay") {
+TEST_CASE("xray: shows one pending signal when eight children of step_f exit together, and then seven zombies") {
     Watched watched(built("step_f"));
     INFO(watched.server.describe());
     let_eight_exit_together(watched);
@@ -383,7 +383,7 @@ TEST_CASE("step_f: eight children have exited, one signal is pending, seven zomb
     CHECK_FALSE(watched.seen().child_signal.pending);
 }
 
-TEST_CASE("step_g: the same eight leave nothing") {
+TEST_CASE("xray: shows no zombie after eight children of step_g exit together") {
     Watched watched(built("step_g"));
     INFO(watched.server.describe());
     let_eight_exit_together(watched);
@@ -394,7 +394,7 @@ TEST_CASE("step_g: the same eight leave nothing") {
     CHECK(watched.seen().itself().accepts());
 }
 
-TEST_CASE("a child that keeps the listening socket could accept") {
+TEST_CASE("xray: says that a child could accept when it keeps the listening socket") {
     Watched watched(fixture("careless"));
     INFO(watched.server.describe());
     watched.hold();
@@ -402,7 +402,7 @@ TEST_CASE("a child that keeps the listening socket could accept") {
     CHECK(watched.seen().holders(watched.seen().listening[0].inode) == 2);
 }
 
-TEST_CASE("a server is found by port, pid and name; a port that nobody listens on is none") {
+TEST_CASE("xray: finds a server by port, pid and name, and none when the process or port does not listen") {
     Server server(built("step_a"));
     const auto pid_of = [](xray::Target target) {
         xray::Watcher watcher(std::move(target));
@@ -413,7 +413,7 @@ TEST_CASE("a server is found by port, pid and name; a port that nobody listens o
     CHECK(pid_of({server.port(), true, ""}) == server.pid());
     CHECK(pid_of({server.pid(), true, ""}) == server.pid());
     CHECK(pid_of({server.pid(), false, ""}) == -1);
-    CHECK(pid_of({getpid(), true, ""}) == -1);  // a process, but it does not listen
+    CHECK(pid_of({getpid(), true, ""}) == -1);  // a process that does not listen
 
     const std::string name = "named" + std::to_string(getpid());
     const pid_t named = fork_child([&] {
@@ -429,7 +429,7 @@ TEST_CASE("a server is found by port, pid and name; a port that nobody listens o
     waitpid(named, nullptr, 0);
 }
 
-TEST_CASE("a process was started as its first word or, being a script, as its second") {
+TEST_CASE("is_started_as: is true for a command's first and second words, without their folder") {
     Process process({{"sh", "-c", "sleep 600; true", "third"}});
     CHECK(process.until([&] { return proc::command_line(process.pid()).size() == 4; }));
     CHECK(xray::is_started_as(process.pid(), "sh"));
@@ -439,21 +439,22 @@ TEST_CASE("a process was started as its first word or, being a script, as its se
     CHECK(in_folder.until([&] { return xray::is_started_as(in_folder.pid(), "sh"); }));
 }
 
-TEST_CASE("what another process hides is said, and not guessed") {
-    // A server that hides what it does, as one of another user would, but for root: without root's right to see it.
-    int told[2];
-    REQUIRE(pipe2(told, O_CLOEXEC) == 0);
+TEST_CASE("xray: says what is hidden when it may not inspect the server") {
+    // This server hides its state, as another user's server would. When the tests run as root, xray runs without the
+    // capability that would let it look.
+    int report[2];
+    REQUIRE(pipe2(report, O_CLOEXEC) == 0);
     const pid_t secretive = fork_child([&] {
         prctl(PR_SET_DUMPABLE, 0);
         net::Socket listener(AF_INET, SOCK_STREAM);
         listener.bind(loopback(0));
         listener.listen(5);
         const int port = listener.port();
-        if (write(told[1], &port, sizeof port) == sizeof port) pause();
+        if (write(report[1], &port, sizeof port) == sizeof port) pause();
     });
     int port = 0;
-    CHECK(read(told[0], &port, sizeof port) == sizeof port);
-    for (const int fd : told) close(fd);
+    CHECK(read(report[0], &port, sizeof port) == sizeof port);
+    for (const int fd : report) close(fd);
     const auto without_rights = [](std::vector<std::string> arguments) {
         Program program = xray_with(std::move(arguments));
         const std::vector<std::string> drop = {"setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"};
@@ -477,7 +478,7 @@ TEST_CASE("what another process hides is said, and not guessed") {
 
 // ---- what it prints -------------------------------------------------------------------------------
 
-TEST_CASE("--once prints the picture") {
+TEST_CASE("xray --once: prints the picture") {
     Watched watched(built("step_d"));
     Server& server = watched.server;
     INFO(server.describe());
@@ -508,7 +509,7 @@ TEST_CASE("--once prints the picture") {
     CHECK(once.fate == "exited with 0");
 }
 
-TEST_CASE("--json says the same") {
+TEST_CASE("xray --json: prints what the picture shows") {
     Watched watched(built("step_d"));
     Server& server = watched.server;
     INFO(server.describe());
@@ -552,9 +553,9 @@ TEST_CASE("--json says the same") {
     CHECK(seen("/hidden_listener") == "null");
 }
 
-TEST_CASE("nothing listens: exit status 1") {
+TEST_CASE("xray: exits with 1 when nothing listens") {
     net::Socket listener(AF_INET, SOCK_STREAM);
-    listener.bind(loopback(0));  // bound, but it does not listen: nobody else can
+    listener.bind(loopback(0));  // bound, not listening: no other process can listen there
     const std::string port = std::to_string(listener.port());
     const Ended once(xray_with({"--once", port}));
     CHECK(once.out == "");
@@ -566,7 +567,7 @@ TEST_CASE("nothing listens: exit status 1") {
     CHECK(xray::Target{0, false, "nobody\x1b[2J"}.describe() == "a program named nobody?[2J");
 }
 
-TEST_CASE("--help explains, bad usage is refused") {
+TEST_CASE("xray: describes its options when called with --help, and refuses bad usage") {
     const Ended help(xray_with({"--help"}));
     CHECK(help.out.starts_with("usage: xray [PORT | PID | --name NAME] [--once | --json | --log] [--help]\n"));
     CHECK(help.out.find("--log        print a line for each change") != std::string::npos);
@@ -593,7 +594,7 @@ TEST_CASE("--help explains, bad usage is refused") {
     CHECK(no_terminal.fate == "exited with 2");
 }
 
-TEST_CASE("--log tells what happens, in order and with the time") {
+TEST_CASE("xray --log: prints what happens, in order and with the time") {
     Server server(built("step_c").with("SLEEP", "0"));
     INFO(server.describe());
     Process log(xray_with({"--log", std::to_string(server.port())}));
@@ -633,7 +634,7 @@ TEST_CASE("--log tells what happens, in order and with the time") {
     CHECK(log.out().find("fork, child of") < log.out().find("exits 0: zombie"));
 }
 
-TEST_CASE("--log tells of one signal for two children, and who is reaped") {
+TEST_CASE("xray --log: reports one signal for several children, and the one child that is reaped") {
     Watched watched(built("step_f"));
     Server& server = watched.server;
     INFO(server.describe());
@@ -644,7 +645,7 @@ TEST_CASE("--log tells of one signal for two children, and who is reaped") {
     CHECK(logs(std::to_string(server.pid()) + " step_f listens"));
     let_eight_exit_together(watched);
     CHECK(logs(std::to_string(server.pid()) + " SIGCHLD is pending\n"));
-    CHECK(log.until([&] {  // from the second on
+    CHECK(log.until([&] {  // shown from the second child on
         return log.out().find(" children have exited, and one SIGCHLD is pending: signals do not queue.") !=
                std::string::npos;
     }));
@@ -654,7 +655,7 @@ TEST_CASE("--log tells of one signal for two children, and who is reaped") {
     CHECK(count_in(log.out(), std::to_string(server.pid()) + " reaps ") == 1);
 }
 
-TEST_CASE("it waits for a server that is not there yet") {
+TEST_CASE("xray --log: waits for a server that does not listen yet") {
     net::Socket listener(AF_INET, SOCK_STREAM);
     listener.bind(loopback(0));
     Process log(xray_with({"--log", std::to_string(listener.port())}));
@@ -668,7 +669,7 @@ TEST_CASE("it waits for a server that is not there yet") {
 
 // ---- the drawing ----------------------------------------------------------------------------------
 
-TEST_CASE("it draws at every size: what does not fit is summed up") {
+TEST_CASE("xray: draws at every size, and sums up what does not fit") {
     Watched watched(built("step_d"));
     Server& server = watched.server;
     INFO(server.describe());
@@ -693,7 +694,7 @@ TEST_CASE("it draws at every size: what does not fit is summed up") {
         CHECK(terminal.text().find("> Finished connections that stay open") != std::string::npos);
         const std::size_t zombies = count_in(terminal.text(), "  zombie, exited with 0");
         const std::size_t sum = terminal.text().find(" more zombies\n");
-        // In the smallest window a user of a hundred processes takes the line that would sum them up.
+        // When the user has a hundred processes, the smallest window has no room for the line with the sum.
         if (rows == 10 && sum == std::string::npos && terminal.text().find(" more sockets\n") != std::string::npos)
             continue;
         CHECK((sum == std::string::npos) == is_whole);
@@ -704,7 +705,7 @@ TEST_CASE("it draws at every size: what does not fit is summed up") {
     }
 }
 
-TEST_CASE("it follows the size of the window") {
+TEST_CASE("xray: redraws when the size of the window changes") {
     Server server(built("step_a"));
     Terminal terminal(24, 80, xray_with({std::to_string(server.port())}));
     CHECK(terminal.until_shows("q quits"));
@@ -721,7 +722,7 @@ TEST_CASE("it follows the size of the window") {
     CHECK(terminal.row(9) == "");
 }
 
-TEST_CASE("keys: the arrows and pages reach every line, and ? explains") {
+TEST_CASE("xray: the arrow and page keys reach every line, and ? shows the help") {
     Watched watched(built("step_d"));
     Server& server = watched.server;
     INFO(server.describe());
@@ -737,7 +738,7 @@ TEST_CASE("keys: the arrows and pages reach every line, and ? explains") {
     CHECK(terminal.until_shows("lines 24-46 of "));
     terminal.type("\x1bOF");  // End
     CHECK(terminal.until_shows("> Connections that the parent will keep open: 30."));
-    CHECK(terminal.until([&] {  // the last line of all
+    CHECK(terminal.until([&] {  // the last line is in view
         const std::string footer = terminal.row(23);
         const std::size_t of = footer.find(" of ");
         const std::string count = of == std::string::npos ? "?" : footer.substr(of + 4);
@@ -752,7 +753,7 @@ TEST_CASE("keys: the arrows and pages reach every line, and ? explains") {
         [&] { return terminal.row(0).starts_with("step_d   pid ") && terminal.row(23).ends_with("Down: more"); }));
 }
 
-TEST_CASE("a terminal that cannot be drawn on is refused, not left blank") {
+TEST_CASE("xray: refuses a terminal that it cannot draw on") {
     Server server(built("step_a"));
     for (const char* const name : {"dumb", "unknown-terminal"}) {
         Terminal terminal(24, 80, xray_with({std::to_string(server.port())}).with("TERM", name));
@@ -762,7 +763,7 @@ TEST_CASE("a terminal that cannot be drawn on is refused, not left blank") {
     }
 }
 
-TEST_CASE("it shows what changes") {
+TEST_CASE("xray: redraws when the server changes") {
     Watched watched(built("step_d"));
     INFO(watched.server.describe());
     Terminal terminal(24, 80, xray_with({std::to_string(watched.server.port())}));
@@ -778,7 +779,7 @@ TEST_CASE("it shows what changes") {
                                                     : "exit status not visible at ") != std::string::npos);
 }
 
-TEST_CASE("colours tell states, unless NO_COLOR is set") {
+TEST_CASE("xray: draws a zombie in red, unless NO_COLOR is set") {
     Watched watched(built("step_d"));
     watched.hold().ask();
     CHECK(watched.teaches({"leftover-copy", "zombies"}));
@@ -801,7 +802,7 @@ TEST_CASE("colours tell states, unless NO_COLOR is set") {
     CHECK(colors_of(program.with("NO_COLOR", "1")) == std::vector<int>{-1});
 }
 
-TEST_CASE("it leaves the terminal as it was") {
+TEST_CASE("xray: restores the terminal when it exits") {
     Server server(built("step_a"));
     const Program program = xray_with({std::to_string(server.port())});
     struct Expected {
@@ -824,7 +825,7 @@ TEST_CASE("it leaves the terminal as it was") {
     }
 }
 
-TEST_CASE("a terminal without UTF-8 gets three dots") {
+TEST_CASE("xray: writes three dots when the terminal has no UTF-8") {
     Watched watched(built("step_d"));
     for (int i = 0; i < 6; ++i) watched.hold();
     Terminal terminal(10, 80, xray_with({std::to_string(watched.server.port())}).with("LC_ALL", "C"));
@@ -834,7 +835,7 @@ TEST_CASE("a terminal without UTF-8 gets three dots") {
 
 // ---- what it costs --------------------------------------------------------------------------------
 
-TEST_CASE("pace: a look that costs much makes the next one wait, for as long as the share takes") {
+TEST_CASE("pace: the next look waits until the last one has cost 1% of the time") {
     using namespace std::chrono_literals;
     const xray::Pace::Clock::time_point start;
     xray::Pace pace;
@@ -846,9 +847,9 @@ TEST_CASE("pace: does not charge the cost of starting") {
     using namespace std::chrono_literals;
     const xray::Pace::Clock::time_point start;
     xray::Pace pace;
-    CHECK(pace.pause(true, {start + 300ms, 45ms}) == 1ms);  // to start has taken 45 ms of processor time
+    CHECK(pace.pause(true, {start + 300ms, 45ms}) == 1ms);  // starting has taken 45 ms of processor time
     CHECK(pace.pause(false, {start + 301ms, 46ms}) == 1ms);
     CHECK(pace.pause(false, {start + 600ms, 47ms}) == 100ms);  // at rest: 1 ms of work is 1% of 100 ms
     pace.restart();
-    CHECK(pace.pause(true, {start + 700ms, 92ms}) == 1ms);  // nor is it charged to find another server
+    CHECK(pace.pause(true, {start + 700ms, 92ms}) == 1ms);  // finding another server is not charged either
 }

@@ -1,7 +1,7 @@
 // Exercise 4, let go: two closes are missing, in two different processes.
 #include <unistd.h>
 
-#include <vector>
+#include <list>
 
 #include "../../net/socket.hpp"
 
@@ -24,7 +24,7 @@ void serve_forever() {
     listen_socket.listen(REQUEST_QUEUE_SIZE);
     net::print("Serving HTTP on port ", listen_socket.port(), " ...");
 
-    std::vector<net::Socket> clients;
+    std::list<net::Socket> clients;
     while (true) {
         // a Socket closes when its scope ends: these live as long as the server
         net::Socket& client_connection = clients.emplace_back(listen_socket.accept());

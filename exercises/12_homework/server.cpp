@@ -1,68 +1,82 @@
-// Exercise 12, homework: a server that runs web applications, one after the other.
+// Exercise 12, homework: a WSGI server, as in the article's second part: one client after the other.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/types.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <algorithm>
+#include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
-#include <utility>
-#include <vector>
+#include <string_view>
+#include <system_error>
 
 #include "../../net/socket.hpp"
-#include "../../step_h_wsgi/application.hpp"
-#include "../../step_h_wsgi/cgi.hpp"
 #include "../../step_h_wsgi/http.hpp"
+#include "../../step_h_wsgi/wsgi.hpp"
 
 constexpr int REQUEST_QUEUE_SIZE = 1024;
-constexpr auto APP_TIMEOUT = std::chrono::seconds(30);
 
-using Command = std::vector<std::string>;
+/// The client's connection for the application's side.
+class Client : public wsgi::Client {
+public:
+    explicit Client(net::Socket& connection) : connection_(connection) {}
 
-/// The address and the port that getsockname or getpeername says.
-std::pair<std::string, std::string> end_of(const net::Socket& connection, decltype(getsockname)* call) {
-    sockaddr_in address = {};
-    socklen_t size = sizeof address;
-    call(connection.fileno(), reinterpret_cast<sockaddr*>(&address), &size);
-    char text[INET_ADDRSTRLEN];
-    inet_ntop(AF_INET, &address.sin_addr, text, sizeof text);
-    return {text, std::to_string(ntohs(address.sin_port))};
-}
+    std::size_t receive(char* buffer, std::size_t size) override {
+        const std::string data = connection_.recv(size);
+        return data.empty() ? throw http::Error(400, "the request breaks off") : data.copy(buffer, size);
+    }
+    void send(std::string_view bytes, bool) override { connection_.sendall(bytes); }
+    std::uint64_t send_file(int file, std::uint64_t offset, std::uint64_t size) override {
+        char piece[16384];
+        std::uint64_t sent = 0;
+        while (sent < size) {
+            const std::size_t most = std::min<std::uint64_t>(sizeof piece, size - sent);
+            const ssize_t read = net::check("pread", pread(file, piece, most, static_cast<off_t>(offset + sent)));
+            if (read == 0) break;
+            connection_.sendall({piece, static_cast<std::size_t>(read)});
+            sent += static_cast<std::uint64_t>(read);
+        }
+        return sent;
+    }
+
+private:
+    net::Socket& connection_;
+};
 
 /// Receives the request's head, and returns what came with it of the body. Throws http::Error.
 std::string receive_head(net::Socket& client_connection, http::RequestParser& parser) {
     while (true) {
         const std::string data = client_connection.recv(16384);
-        if (data.empty()) throw http::Error(cgi::CLIENT_IS_GONE, "the client has left");
+        if (data.empty()) throw http::Error(http::CLIENT_IS_GONE, "the client has disconnected");
         const std::size_t size = parser.feed(data);
         if (parser.is_complete()) return data.substr(size);
     }
 }
 
-/// Starts the application, and passes the request's body to it and its answer to the client.
-void handle_request(net::Socket& client_connection, const Command& command) {
-    const auto deadline = std::chrono::steady_clock::now() + APP_TIMEOUT;
-    const auto [server_address, server_port] = end_of(client_connection, getsockname);
-    const cgi::Ends ends = {end_of(client_connection, getpeername).first, server_address, server_port};
+/// Calls the application, and sends its response.
+void handle_request(net::Socket& client_connection, wsgi::Application& application, int port) {
     http::RequestParser parser;
-    cgi::Application application;
+    int error_status = 0;
     try {
-        const std::string body_begun = receive_head(client_connection, parser);
-        application.start(command, cgi::environment(parser.request(), ends));
-        application.serve(parser.request(), client_connection.fileno(), body_begun, deadline);
+        const std::string received = receive_head(client_connection, parser);
+        const wsgi::Ends ends = {{"127.0.0.1", "0"}, {"127.0.0.1", std::to_string(port)}};
+        Client client(client_connection);
+        const wsgi::Answer answer = application.serve(parser.request(), ends, received, client);
+        if (!answer.has_begun) error_status = answer.status;
     } catch (const http::Error& error) {
-        if (error.status() != cgi::CLIENT_IS_GONE) client_connection.sendall(http::Page(error.status()).text);
+        error_status = error.status();
     }
+    const bool is_due = error_status != 0 && error_status != http::CLIENT_IS_GONE;
+    if (is_due) client_connection.sendall(http::Page(error_status).text);
     net::print(parser.request_line());
     client_connection.close();
-    application.finish(deadline);
 }
 
-void serve_forever(const Command& command) {
+void serve_forever(const std::string& name) {
+    wsgi::Application application(name, http::MAX_BODY);
     net::Socket listen_socket(AF_INET, SOCK_STREAM);
     listen_socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
     listen_socket.bind(net::server_address());
@@ -71,21 +85,13 @@ void serve_forever(const Command& command) {
 
     while (true) {
         net::Socket client_connection = listen_socket.accept();
-        const pid_t pid = net::check("fork", fork());
-        if (pid == 0) {  // child: it becomes the parent of the application, and takes over its signals
-            listen_socket.close();  // the child accepts nobody
-            handle_request(client_connection, command);
-            _exit(0);
-        } else {  // parent
-            client_connection.close();  // the child has its own copy
-            waitpid(pid, nullptr, 0);  // one after the other
-        }
+        handle_request(client_connection, application, listen_socket.port());
     }
 }
 
 int main(int argc, char* argv[]) {
     return net::run(1, argv, [=] {
-        if (argc < 2) throw std::invalid_argument("usage: 12_homework COMMAND [ARG...]");
-        serve_forever({argv + 1, argv + argc});
+        if (argc != 2) throw std::invalid_argument("usage: 12_homework MODULE:CALLABLE");
+        serve_forever(argv[1]);
     });
 }

@@ -1,4 +1,4 @@
-// What xray costs, which takes a while to measure.
+// The processor time that xray takes. These tests take too long for `make test`.
 #include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -18,8 +18,8 @@
 
 namespace {
 
-/// The share of a core that xray takes in the time after it has shown `first`: 20 seconds, in which one look more or
-/// less counts for little.
+/// The share of a core that xray takes during 20 seconds after it has printed `first`. In that time, one look more or
+/// less changes the share little.
 double share_of_xray(int port, const std::string& first) {
     Program xray = built("xray");
     xray.command.insert(xray.command.end(), {"--log", std::to_string(port)});
@@ -56,7 +56,7 @@ template <class Body> struct Listening {
 
 }  // namespace
 
-TEST_CASE("xray takes less than 2% of a core at 500 processes") {
+TEST_CASE("xray: takes less than 2% of a core when the server has 500 processes") {
     Server server(built("step_c").with("SLEEP", "600"));
     INFO(server.describe());
     std::deque<Client> clients;
@@ -65,7 +65,7 @@ TEST_CASE("xray takes less than 2% of a core at 500 processes") {
     CHECK(share_of_xray(server.port(), "500 processes are below it") < 0.02);
 }
 
-TEST_CASE("xray takes less than 2% of a core at 3,000 zombies") {
+TEST_CASE("xray: takes less than 2% of a core when the server has 3,000 zombies") {
     const Listening server([](net::Socket&) {
         for (int i = 0; i < 3000; ++i) {
             if (fork() == 0) _exit(0);
@@ -77,7 +77,7 @@ TEST_CASE("xray takes less than 2% of a core at 3,000 zombies") {
     CHECK(share_of_xray(server.port, "3000 processes are below it, 3000 of them zombies") < 0.02);
 }
 
-TEST_CASE("xray takes less than 2% of a core at 4,000 connections") {
+TEST_CASE("xray: takes less than 2% of a core when the server has 4,000 connections") {
     rlimit limit = {};
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;

@@ -46,7 +46,9 @@ class Unexpected(Exception):
 
 
 def squeezed(line):
-    """Without its terminal's control sequences, and with single spaces: columns are as wide as what is in them."""
+    """Without what was erased (EL, `\\r\\x1b[K`) and the terminal's control sequences, and with single spaces: columns are
+    as wide as what is in them."""
+    line = line.rpartition("\r\x1b[K")[2]
     return " ".join(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).split())
 
 

@@ -25,12 +25,12 @@ namespace bench {
 namespace {
 
 #ifdef __clang__
-constexpr const char* COMPILER = __VERSION__;  // says its name itself
+constexpr const char* COMPILER = __VERSION__;  // the text contains the compiler's name
 #else
 constexpr const char* COMPILER = "GCC " __VERSION__;
 #endif
 
-/// The name that the processor gives itself (proc_cpuinfo(5)).
+/// The processor's model name (proc_cpuinfo(5)).
 std::string processor() {
     std::ifstream file("/proc/cpuinfo");
     for (std::string line; std::getline(file, line);) {
@@ -72,13 +72,18 @@ harness::Program silent(const std::vector<std::string>& command) {
 bool hold(harness::Server& server, std::vector<harness::Client>& clients, std::size_t count) {
     while (clients.size() < count) {
         clients.emplace_back(server.port());
-        // not more at once than the accept queue takes
+        // no more at a time than fit into the accept queue
         const bool is_look = clients.size() % 500 == 0;
         if (is_look && !harness::eventually([&] { return server.queued() == 0 || server.has_ended(); })) return false;
     }
     const auto is_at_rest = [&] {
-        const std::vector<pid_t> children = proc::child_pids(server.acceptor());
-        return children.size() == count && std::all_of(children.begin(), children.end(), harness::waits_for_bytes);
+        std::size_t holders = 0;
+        for (const pid_t child : proc::child_pids(server.acceptor())) {
+            const bool is_holder = harness::waits_for_bytes(child);
+            if (!is_holder && proc::blocked_in(child) != "accept") return false;
+            holders += is_holder ? 1 : 0;
+        }
+        return holders == count;
     };
     return harness::eventually([&] { return is_at_rest() || server.has_ended(); }) && !server.has_ended();
 }

@@ -1,4 +1,4 @@
-// What is measured, and how it is written down: tables of words and numbers, for readers and for gnuplot.
+// The measurements, and helpers that print them as tables for readers and for gnuplot.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace bench {
 
-/// Of several rounds, whose machine had other things to do as well.
+/// Median and range of several rounds: other processes disturb single rounds.
 struct Spread {
     double median = 0;
     double least = 0;
@@ -21,23 +21,23 @@ struct Spread {
 /// Throws std::invalid_argument when there are no values.
 Spread spread_of(std::vector<double> values);
 
-/// "0.93 (0.91 to 0.94)", with so many digits after the point.
+/// "0.93 (0.91 to 0.94)", with this number of digits after the point.
 std::string in_words(const Spread& spread, int digits);
 
-/// The program, started so that what it writes to stdout goes nowhere and costs nothing.
+/// The program with its stdout redirected to /dev/null, so that its output costs nothing.
 harness::Program silent(const std::vector<std::string>& command);
 
-/// Writes the first lines of a table: what it is, and on which machine, when. Each begins with '#'.
+/// Writes the first lines of a table: its title, the machine and the date. Each begins with '#'.
 void print_heading(const std::string& what);
 
-/// Connects silent clients until there are so many of them, each with its child, which waits for it to speak. Whether
-/// there are. Throws std::system_error when nobody lets us in.
+/// Connects silent clients until there are `count`, each with a child that waits for its request. Other children may be
+/// idle, in accept. Returns whether `count` was reached. Throws std::system_error when the server refuses connections.
 bool hold(harness::Server& server, std::vector<harness::Client>& clients, std::size_t count);
 
-/// A process that holds many clients needs as many descriptors.
+/// Raises the limit on descriptors, since a process that holds many clients needs one for each.
 void raise_limit_of_descriptors();
 
-// The measurements. Each writes its table to stdout, and what it leaves out, and why, to stderr.
+// The measurements. Each writes its table to stdout. What it leaves out, and why, goes to stderr.
 void measure_throughput();
 void measure_held();
 void measure_waits();

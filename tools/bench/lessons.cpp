@@ -1,4 +1,4 @@
-// What single lessons of the article come to, in numbers.
+// Measures the effects that the article's lessons are about.
 #include <poll.h>
 
 #include <chrono>
@@ -24,10 +24,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int CLIENTS_AT_ONCE = 50;
-constexpr const char* REST = "0.1";  // seconds that steps b and c rest; in the article it is a minute
+constexpr const char* REST = "0.1";  // seconds that steps b and c sleep; in the article it is a minute
 constexpr int CLIENTS_IN_TURN = 200;
 constexpr int CLIENTS_OF_CLIENT3 = 128;
-constexpr double LOOKED_AT = 4;  // seconds
+constexpr double DURATION = 4;  // seconds
 
 harness::Program step(char letter, const char* sleep) {
     return silent({std::string("./step_") + letter}).with("SLEEP", sleep);
@@ -35,8 +35,9 @@ harness::Program step(char letter, const char* sleep) {
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-/// Seconds from the start until each of the clients has its page. They come as fast as the kernel's queue takes them.
-/// (Who knocks at a full one has to come again a second later, and a crowd waits for that rather than for the server.)
+/// Seconds from the start until each client has its page. The clients connect only as fast as the accept queue has
+/// room. (A client that finds the queue full resends its SYN a second later; then the measurement would show that
+/// second and not the server.)
 std::vector<double> waits(const harness::Program& program) {
     const harness::Server server(program);
     std::vector<std::optional<double>> all(CLIENTS_AT_ONCE);
@@ -52,7 +53,7 @@ std::vector<double> waits(const harness::Program& program) {
             if (client->receive(harness::PAGE.size()) == harness::PAGE) wait = seconds_since(begin);
         });
     }
-    threads.clear();  // which waits for them
+    threads.clear();  // the destructors join the threads
     std::vector<double> seconds;
     for (const std::optional<double>& wait : all) {
         if (!wait) throw std::runtime_error("not every client got its page");
@@ -61,7 +62,8 @@ std::vector<double> waits(const harness::Program& program) {
     return seconds;
 }
 
-/// How many sockets the server holds after each of the clients, who come one by one and have their page.
+/// The number of sockets that the server holds after each client. The clients connect one after the other and get their
+/// pages.
 std::vector<std::size_t> sockets(const harness::Program& program) {
     harness::Server server(program);
     std::vector<std::size_t> all;
@@ -76,16 +78,16 @@ std::vector<std::size_t> sockets(const harness::Program& program) {
     return all;
 }
 
-struct Look {
+struct Sample {
     double time;  // seconds since client3 was started
     std::size_t zombies;
 };
 
-/// How many zombies the server has: whenever it is another number than before, and at the end.
-std::vector<Look> zombies(const harness::Program& program) {
+/// The number of zombies of the server, each time it changes and at the end.
+std::vector<Sample> zombies(const harness::Program& program) {
     const harness::Server server(program);
     const std::string clients = "--max-clients=" + std::to_string(CLIENTS_OF_CLIENT3);
-    std::vector<Look> all = {{0, 0}};
+    std::vector<Sample> all = {{0, 0}};
     const Clock::time_point begin = Clock::now();
     harness::Process client3(silent({"./client3", clients}).with("PORT", std::to_string(server.port())));
     double time = 0;
@@ -93,8 +95,8 @@ std::vector<Look> zombies(const harness::Program& program) {
         const std::size_t count = server.zombies().size();
         time = seconds_since(begin);
         if (count != all.back().zombies) all.push_back({time, count});
-        poll(nullptr, 0, 2);  // who looks all the time takes a processor from those who are looked at
-    } while (time < LOOKED_AT);
+        poll(nullptr, 0, 2);  // polling without a pause would take CPU time from the server
+    } while (time < DURATION);
     all.push_back({time, all.back().zombies});
     if (client3.fate() != "exited with 0") throw std::runtime_error("client3 " + client3.fate());
     return all;
@@ -124,13 +126,13 @@ void measure_descriptors() {
 
 void measure_zombies() {
     const std::string steps = "dfg";
-    std::vector<std::vector<Look>> all;
+    std::vector<std::vector<Sample>> all;
     for (const char letter : steps) all.push_back(zombies(step(letter, "0")));
     print_heading("while client3 runs with " + std::to_string(CLIENTS_OF_CLIENT3) +
                   " clients: seconds since its start, and how many zombies steps d, f and g have (a block each)");
     for (std::size_t i = 0; i < steps.size(); ++i) {
         std::cout << "\n\n\"step_" << steps[i] << "\"\n" << std::fixed << std::setprecision(4);
-        for (const Look& look : all[i]) std::cout << look.time << ' ' << look.zombies << '\n';
+        for (const Sample& sample : all[i]) std::cout << sample.time << ' ' << sample.zombies << '\n';
     }
 }
 

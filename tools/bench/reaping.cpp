@@ -1,5 +1,6 @@
-// The cost of a child's exit to its parent while many other children are at work: with 0, 1000 and 2000 silent clients,
-// each of which keeps a child, how many microseconds of processor time the parent uses for one more, fork included.
+// The cost of a child's exit to its parent while many other children are at work: the microseconds of CPU time that the
+// parent uses for one more child, fork included. Measured with 0, 1000 and 2000 silent clients, each of which keeps a
+// child waiting.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -26,16 +27,16 @@ namespace {
 
 constexpr std::uint64_t SERVED = 500;
 constexpr std::size_t MOST = 2000;  // silent clients
-constexpr std::size_t SPARE = 50;  // processes that are left to whatever else this user does
+constexpr std::size_t SPARE = 50;  // processes left for the user's other programs
 
-/// Nanoseconds (/proc/PID/schedstat, which proc(5) calls by the name of its documentation, sched-stats).
+/// CPU time in nanoseconds (/proc/PID/schedstat; the kernel documents it as "sched-stats").
 std::uint64_t processor_time(pid_t pid) {
     std::uint64_t time = 0;
     std::ifstream("/proc/" + std::to_string(pid) + "/schedstat") >> time;
     return time;
 }
 
-/// How many silent clients there may be: root is exempt from the limit (getrlimit(2), RLIMIT_NPROC).
+/// The number of silent clients that the limit on processes allows; root is exempt (getrlimit(2), RLIMIT_NPROC).
 std::size_t possible() {
     rlimit limit = {};
     getrlimit(RLIMIT_NPROC, &limit);
@@ -56,7 +57,7 @@ std::uint64_t microseconds(const harness::Program& program, std::size_t silent) 
     std::vector<harness::Client> clients;
     try {
         if (!hold(server, clients, silent)) throw too_many(server, silent);
-    } catch (const std::system_error&) {  // nobody lets us in
+    } catch (const std::system_error&) {  // the server refuses the connection
         server.until_ended();
         throw too_many(server, silent);
     }
@@ -80,7 +81,7 @@ void measure_reaping(const std::vector<std::string>& command) {
     const std::size_t most = possible();
     if (most < FEWEST) throw std::runtime_error("this user may have too few processes: ulimit -u");
     for (const std::size_t silent : {std::size_t(0), most / 2, most}) {
-        harness::eventually([&] { return possible() >= silent; });  // those of the last server may not be gone yet
+        harness::eventually([&] { return possible() >= silent; });  // the last server's processes may still be exiting
         std::cout << std::setw(5) << silent << " silent clients: " << std::setw(4) << microseconds(program, silent)
                   << " µs for each that is served" << std::endl;
     }

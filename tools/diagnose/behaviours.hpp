@@ -1,4 +1,4 @@
-// The table of behaviours that tell the steps apart, by which a server is recognised.
+// The table of behaviours. They distinguish the steps, so that a server can be matched with a step.
 #pragma once
 
 #include <array>
@@ -20,11 +20,12 @@ constexpr std::string_view STEPS = "abcdefgh";
 struct Behaviour {
     const char* name;
     const char* description;
-    const char* explanation;  ///< the rule of the kernel, or of HTTP, behind a no; empty where it is no fault
-    /// Decides it (probes.hpp). Throws what Server and Client throw.
+    const char* explanation;  ///< the rule of the kernel, or of HTTP, that explains a no; empty where a no is no fault
+    /// The probe that decides the row (probes.hpp). Throws what Server and Client throw.
     Finding (*find)(const Subject& server);
-    std::array<Answer, STEPS.size()> expected;  ///< of each step
-    bool is_reported = false;  ///< of the second group: what users report of real servers, and no step lacks
+    std::array<Answer, STEPS.size()> expected;  ///< the answer of each step
+    /// True for the second group: faults that users report of real servers and that no step has.
+    bool is_reported = false;
 };
 
 /// All rows, in the order of the table.
@@ -33,9 +34,10 @@ std::span<const Behaviour> behaviours();
 /// The row with this name. Throws std::invalid_argument when there is none.
 const Behaviour& behaviour(std::string_view name);
 
-/// Decides `behaviour`; a server that cannot be started, or refuses to talk, leaves it undecided. Throws Interrupted.
+/// Decides `behaviour`. The row is undecided when the server cannot be started or does not accept connections. Throws
+/// Interrupted.
 Finding find(const Behaviour& behaviour, const Subject& server);
-/// The same of a server that is not known yet.
+/// The same for a program whose nature is not known yet.
 Finding find(const Behaviour& behaviour, const Program& server);
 
 /// A row that was tried.
@@ -43,18 +45,18 @@ struct Tried {
     const Behaviour* behaviour;
     Finding finding;
 
-    /// The rule behind a no, the one that fits its evidence.
+    /// The rule that explains a no: the finding's own, or otherwise the table's.
     std::string explanation() const;
 };
 
-/// How long a server is tried.
+/// How long the rows are tried on one server.
 constexpr std::chrono::minutes MOST_TIME(2);
 
-/// The program that `command` starts: not ours, and it is to leave no files behind.
+/// The program that `command` starts: a foreign one, which must leave no files behind.
 Program foreign(const std::vector<std::string>& command);
 
-/// Tries the rows on the server, in their order and within two minutes: what a server wins by doing nothing is that the
-/// rest is undecided. Each is given to `report` at once.
+/// Tries the rows on the server, in order. Rows not reached within two minutes are undecided. Calls `report` with each
+/// row as soon as it is decided.
 std::vector<Tried> try_all(const Subject& server, std::span<const Behaviour* const> rows,
                            const std::function<void(const Tried&)>& report);
 

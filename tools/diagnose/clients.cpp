@@ -34,11 +34,13 @@ Finding not_applicable(std::string evidence) { return {Answer::not_applicable, s
 Finding undecided(Server& server, const std::string& what) {
     if (server.has_ended()) return not_applicable(what + ": " + server.death());
     std::vector<proc::Process> all = server.alive();
-    // A process of another program is a helper: its sleep hides nothing.
+    // A process that runs another program is a helper: it serves no client, so its sleep does not matter.
     const std::string program = proc::executable(server.acceptor());
-    std::erase_if(all, [&](const auto& one) { return !proc::sleeps(one.pid) || proc::executable(one.pid) != program; });
+    std::erase_if(all, [&](const auto& process) {
+        return !proc::sleeps(process.pid) || proc::executable(process.pid) != program;
+    });
     if (all.empty() || server.program().is_restless) return {Answer::undecided, what + ": " + server.state()};
-    const std::string evidence = what + ": pid " + to_string(all.front().pid) + " sleeps, and hides the rest";
+    const std::string evidence = what + ": pid " + to_string(all.front().pid) + " sleeps, so the rest cannot be seen";
     return {Answer::undecided, evidence, "", true};
 }
 
@@ -46,7 +48,8 @@ Program patient(const Program& program) { return program.with("SLEEP", "0").with
 
 namespace {
 
-/// The bytes that a client sends to be accepted, where the kernel waits for some: the beginning of its request.
+/// The bytes that a client sends first so that accept(2) returns its connection (TCP_DEFER_ACCEPT): the beginning of
+/// its request.
 std::string_view greeting_for(const Program& program) { return program.defers_accept ? "GET " : ""; }
 
 }  // namespace
@@ -62,26 +65,26 @@ bool connect(Server& server, Clients& clients) {
     }
 }
 
-Held find_place(Server& server, const Client& client) {
-    Held held;
+Holder find_holder(Server& server, const Client& client) {
+    Holder holder;
     // A server in epoll_wait may still look asleep just after a client has connected.
     const auto is_settled = [&] {
-        held.place = server.place_of(client);
-        if (held.place != Place::in_the_queue) return held.place != Place::moving;
-        return server.stays([&] { return server.place_of(client) == held.place; });
+        holder.place = server.place_of(client);
+        if (holder.place != Place::in_the_queue) return holder.place != Place::moving;
+        return server.stays([&] { return server.place_of(client) == holder.place; });
     };
     if (!server.until(is_settled)) return {};
     const std::vector<pid_t> holders = server.holders_of(client);
-    if (holders.empty()) return held;
-    held.by = holders.front();
-    for (const pid_t thread : proc::threads(held.by)) {
-        if (harness::waits_for_bytes(thread)) held.threads.push_back(thread);
+    if (holders.empty()) return holder;
+    holder.pid = holders.front();
+    for (const pid_t thread : proc::threads(holder.pid)) {
+        if (harness::waits_for_bytes(thread)) holder.threads.push_back(thread);
     }
-    return held;
+    return holder;
 }
 
-Held hold(Server& server, Clients& clients) {
-    return connect(server, clients) ? find_place(server, clients.back()) : Held();
+Holder hold(Server& server, Clients& clients) {
+    return connect(server, clients) ? find_holder(server, clients.back()) : Holder();
 }
 
 std::string request_for(const Program& program) {
@@ -104,11 +107,12 @@ bool ask(Server& server, Client& client) {
         if (!harness::is_http(client.received())) client.half_close();
         return true;
     }
-    if (client.has_ended()) server.until([&] { return server.is_asleep(); });  // or has ended: that was why
+    // The exit of the server ends the connection too: then this wait returns at once.
+    if (client.has_ended()) server.until([&] { return server.is_asleep(); });
     return client.has_ended() && !client.received().empty();
 }
 
-void stay_to_the_end(Server& server, const Client& client) {
+void wait_for_close(Server& server, const Client& client) {
     server.until([&] { return client.has_ended() || server.is_at_rest(); });
 }
 
@@ -133,13 +137,13 @@ Finding unanswered(Server& server, const Clients& clients) {
     return {Answer::undecided, ENDED_UNANSWERED};
 }
 
-bool serve(Server& server, Client& client, const Held& held) {
+bool serve(Server& server, Client& client, const Holder& holder) {
     if (!ask(server, client)) return false;
-    if (held.place == Place::with_a_child && !until_exit(server, held.by, client)) return false;
+    if (holder.place == Place::with_a_child && !until_exit(server, holder.pid, client)) return false;
     return settle(server);
 }
 
-pid_t Held::sleeper() const {
+pid_t Holder::sleeper() const {
     const auto found = std::find_if(threads.begin(), threads.end(), proc::sleeps);
     return found == threads.end() ? -1 : *found;
 }
@@ -167,45 +171,45 @@ std::optional<Finding> without_exit(const Nature& nature) {
 
 namespace {
 
-/// In words: the process or thread that serves a client, where no child does.
-std::string server_in_words(Server& server, Clients& clients, const Held& held) {
-    if (held.by != server.acceptor()) {
-        return "no child for a client: pid " + to_string(held.by) + " was there before it, a pre-forked worker";
+/// Describes what serves the client when no child does: a process or a thread.
+std::string server_in_words(Server& server, Clients& clients, const Holder& holder) {
+    if (holder.pid != server.acceptor()) {
+        return "no child for a client: pid " + to_string(holder.pid) + " was there before it, a pre-forked worker";
     }
-    if (server.has_serving_thread(held.by)) return "no child for a client, but a thread";
+    if (server.has_serving_thread(holder.pid)) return "no child for a client, but a thread";
     const std::vector<proc::Process> children = server.children();
     if (!children.empty()) {
-        return "no child for a client: pid " + to_string(held.by) + " serves it itself, although it has started pid " +
-               to_string(children.front().pid);
+        return "no child for a client: pid " + to_string(holder.pid) +
+               " serves it itself, although it has started pid " + to_string(children.front().pid);
     }
-    const std::string call = proc::blocked_in(held.by);
+    const std::string call = proc::blocked_in(holder.pid);
     if (hold(server, clients).place == Place::with_the_server) {
-        return "no child for a client: one process has them all, and waits in " + call + " (an event loop)";
+        return "no child for a client: one process serves all clients, and waits in " + call + " (an event loop)";
     }
     return "no child for a client: it serves one after the other itself";
 }
 
 }  // namespace
 
-Finding without_child(Server& server, Clients& clients, const Held& held) {
-    if (held.place == Place::with_the_server) return not_applicable(server_in_words(server, clients, held));
-    if (held.place == Place::let_go) {
+Finding without_child(Server& server, Clients& clients, const Holder& holder) {
+    if (holder.place == Place::with_the_server) return not_applicable(server_in_words(server, clients, holder));
+    if (holder.place == Place::disconnected) {
         return not_applicable("it disconnects a client that has not asked yet, so that no child can be held");
     }
-    return undecided(server, "a silent client is not taken care of");
+    return undecided(server, "a silent client is not accepted");
 }
 
 void until_reaped(Server& server) {
     constexpr std::chrono::milliseconds SHORT(300);
-    constexpr std::chrono::milliseconds LONG(2500);  // longer than two of the timeouts of a second that are usual
+    constexpr std::chrono::milliseconds LONG(2500);  // longer than two timeouts of a second, a common value
     const bool waits_for_events = !server.waits_in_accept() && !server.waits_for_a_child();
     server.until([&] { return server.zombies().empty(); }, waits_for_events ? LONG : SHORT);
 }
 
 Needs::Needs(const Program& program) {
     Server server(program);
-    for (const proc::Process& one : server.alive()) processes += proc::threads(one.pid).size();
-    for (const proc::Descriptor& one : proc::descriptors(server.acceptor())) descriptors = one.number + 1;
+    for (const proc::Process& process : server.alive()) processes += proc::threads(process.pid).size();
+    for (const proc::Descriptor& descriptor : proc::descriptors(server.acceptor())) descriptors = descriptor.number + 1;
 }
 
 void forbid_processes(pid_t pid) {

@@ -1,5 +1,5 @@
-// Shared by the probes: the clients that a probe connects, where the server holds them, and the words for
-// what was found.
+// Shared by the probes: the clients that a probe connects, which process holds their connections, and the wording of
+// findings.
 #pragma once
 
 #include <sys/types.h>
@@ -26,34 +26,35 @@ Finding yes(std::string evidence);
 Finding no(std::string evidence);
 Finding not_applicable(std::string evidence);
 
-/// Neither yes nor no: `what` did not happen, and this is how far the server has come.
+/// Neither yes nor no: `what` is the reason, to which the state of the server is added.
 Finding undecided(Server& server, const std::string& what);
 
 constexpr const char* ENDED_UNANSWERED = "it ended the connection without an answer";
 
-/// The program, told to let no client wait and to bear with those who are silent, however slow the machine is.
+/// The program with SLEEP=0, so that no client waits, and with a TIMEOUT so long that silent clients stay connected on
+/// a slow machine too.
 Program patient(const Program& program);
 
-/// Clients that were connected and stay silent.
+/// Clients that are connected and send nothing.
 using Clients = std::deque<Client>;
 
-/// Connects one more client. Returns false when the server refuses, since it is ending.
+/// Connects one more client. Returns false when the server refuses the connection.
 bool connect(Server& server, Clients& clients);
 
-/// Where a client is held.
-struct Held {
+/// The process that holds a client's connection.
+struct Holder {
     Place place = Place::moving;
-    pid_t by = -1;  ///< the process that has its connection, the child before others; -1: none
-    std::vector<pid_t> threads = {};  ///< those of it that wait for what the client sends
+    pid_t pid = -1;  ///< a child rather than another process, when several hold it; -1: none
+    std::vector<pid_t> threads = {};  ///< its threads that wait for the client to send
 
-    /// The thread that serves the client, if it is asleep until a time has passed; -1: none.
+    /// The thread that serves the client, if it is in nanosleep or a similar call; -1: none.
     pid_t sleeper() const;
 };
 
-/// Waits until a silent client has found its place.
-Held find_place(Server& server, const Client& client);
-/// Connects one more silent client and waits until it has found its place.
-Held hold(Server& server, Clients& clients);
+/// Waits until the place of a silent client is settled. Returns who holds its connection.
+Holder find_holder(Server& server, const Client& client);
+/// Connects one more silent client and waits until its place is settled.
+Holder hold(Server& server, Clients& clients);
 
 /// The request that a client sends to this program.
 std::string request_for(const Program& program);
@@ -61,56 +62,59 @@ std::string request_for(const Program& program);
 /// The part of the request that a client has not sent yet when it is connected.
 std::string rest_of_request(const Program& program);
 
-/// Sends the request. Returns false when the server is gone.
+/// Sends the rest of the request. Returns false when the server has closed the connection.
 bool send_request(const Server& server, const Client& client);
 
-/// Sends the request and waits for the answer, a whole one if it is HTTP, otherwise any byte, after which the client
-/// says that it sends no more; or for the end of the connection. Returns whether there was an answer.
+/// Sends the request and waits for the answer or the end of the connection. An answer in HTTP must be complete; of any
+/// other, one byte is enough, and then the client half-closes. Returns whether there was an answer.
 bool ask(Server& server, Client& client);
 
-/// Waits until the server has ended the connection of a client that it has answered, or keeps it.
-void stay_to_the_end(Server& server, const Client& client);
+/// Call it after ask(): waits until the server has closed the connection, or is idle and keeps it open.
+void wait_for_close(Server& server, const Client& client);
 
-/// Waits until the server has done what there is to do: all that it has started has exited or stays asleep.
+/// Waits until the server is idle: its children have exited, or stay asleep. Returns false when it does not become
+/// idle.
 bool settle(Server& server);
 
-/// Waits until a child that has been asked has exited. One that sleeps before that is killed: to its parent that is an
-/// exit like another. When the `client` has seen the end of its connection it leaves: a child may wait for that.
-/// Returns false when it has not exited in time, or waits for the next client.
+/// Call it after the request was sent: waits until the child has exited. A child that sleeps is killed, since for its
+/// parent any exit will do. When the server has closed the connection, the `client` closes its end, which the child may
+/// wait for. Returns false when the child does not exit in time, or waits for the next client.
 bool until_exit(Server& server, pid_t child, Client& client);
 
-/// Neither yes nor no, since the last client has asked, and got no answer.
+/// Neither yes nor no: the last client has sent its request, but got no answer.
 Finding unanswered(Server& server, const Clients& clients);
 
-/// Has the client served that is `held`. Whether it got its answer, and the server is ready for the next client.
-bool serve(Server& server, Client& client, const Held& held);
+/// Sends the client's request and waits until it is served. Returns whether it got an answer and the server is ready
+/// for the next client.
+bool serve(Server& server, Client& client, const Holder& holder);
 
-/// The finding about children when a silent client has none.
-Finding without_child(Server& server, Clients& clients, const Held& held);
+/// The finding for a row about children when the server forked no child for a silent client.
+Finding without_child(Server& server, Clients& clients, const Holder& holder);
 
-/// The reason why a row that needs an answer cannot be tried; nothing when it can.
+/// The reason why a row that needs an answer cannot be tried; empty when it can.
 std::optional<Finding> without_answer(const Nature& nature);
-/// The same of a row that needs a server to which a silent client can be connected.
+/// The same for a row that needs a silent client to be accepted.
 std::optional<Finding> without_place(const Nature& nature);
-/// The same of a row that needs a server which lives on after its first client.
+/// The same for a row that needs a server which keeps running after its first client.
 std::optional<Finding> without_life(const Nature& nature);
-/// The same of a row that needs a child that exits.
+/// The same for a row that needs a child that exits.
 std::optional<Finding> without_exit(const Nature& nature);
 
-/// Waits for the zombies to go, where the server may wake up of its own accord and see to them. Out of accept only a
-/// timeout or an alarm would wake it, which nobody sees from outside: a short one is waited for.
+/// Waits until no zombies are left: the server may wake up after a timeout and reap them. A server blocked in accept
+/// could only be woken by a timeout or an alarm that is not visible from outside. For it the wait is short.
 void until_reaped(Server& server);
 
-/// From now on `pid` starts no process and no thread (RLIMIT_NPROC, getrlimit(2)). Only who has its user may say so,
-/// where root lacks CAP_SYS_RESOURCE: a process that becomes this user does. Throws std::system_error.
+/// Sets RLIMIT_NPROC of `pid` to 0, so that it can start no process and no thread (getrlimit(2)). Root without
+/// CAP_SYS_RESOURCE may not do this for another user's process. So a child changes to that user and sets the limit.
+/// Throws std::system_error.
 void forbid_processes(pid_t pid);
 
-/// The processes and descriptors that a program needs before its first client: limits begin there.
+/// The processes and descriptors that a program needs before its first client. A limit must not be lower.
 struct Needs {
-    /// Starts `program` to see. Throws what Server throws.
+    /// Starts `program` to count them. Throws what Server throws.
     explicit Needs(const Program& program);
 
-    std::size_t processes = 0;  ///< threads are counted as such (getrlimit(2))
+    std::size_t processes = 0;  ///< each thread counts as a process (getrlimit(2))
     int descriptors = 0;
 };
 

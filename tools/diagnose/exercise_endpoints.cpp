@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -32,6 +33,7 @@ constexpr std::chrono::seconds PATIENCE(10);
 struct Ends {
     std::string local;
     std::string peer;
+    bool is_connected = false;
 };
 
 /// What a server has printed about a connection.
@@ -48,9 +50,9 @@ std::string address_of(const std::string& end) {
     return end.substr(0, end.find(':') == std::string::npos ? 0 : end.rfind(':'));
 }
 
-/// Has a client at `address` served, and returns the ends of its connection. One that the server refuses, or leaves
-/// alone, has them as well.
-Ends ask_from(const char* address, std::uint16_t port) {
+/// Has a client at `address` served by the server at `host`, and returns the ends of its connection. One that the
+/// server refuses, or leaves alone, has them as well.
+Ends ask_from(const char* address, const char* host, std::uint16_t port) {
     net::Socket client(AF_INET, SOCK_STREAM);
     const timeval patience = {PATIENCE.count(), 0};
     for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
@@ -60,13 +62,14 @@ Ends ask_from(const char* address, std::uint16_t port) {
     own.sin_family = AF_INET;
     inet_pton(AF_INET, address, &own.sin_addr);
     client.bind(own);
-    Ends ends = {"127.0.0.1:" + to_string(port), std::string(address) + ':' + to_string(client.port())};
+    Ends ends = {std::string(host) + ':' + to_string(port), std::string(address) + ':' + to_string(client.port())};
     sockaddr_in server = {};
     server.sin_family = AF_INET;
     server.sin_port = htons(port);
-    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    inet_pton(AF_INET, host, &server.sin_addr);
     try {
         client.connect(server);
+        ends.is_connected = true;
         client.sendall(harness::REQUEST);
         const auto deadline = std::chrono::steady_clock::now() + PATIENCE;
         while (!client.recv(65536).empty() && std::chrono::steady_clock::now() < deadline) continue;
@@ -115,6 +118,7 @@ std::string fault_of(const std::string& printed, const std::string& own, const s
     if (!address.empty() && address_of(printed) == reversed(address)) {
         return "the bytes of an address come in network order, and inet_ntop expects them so";
     }
+    if (address_of(printed) == "0.0.0.0") return "that is the address of the listening socket, not of the connection";
     return "the kernel knows: getsockname(2), getpeername(2)";
 }
 
@@ -138,14 +142,22 @@ Findings judge_ends(const Ends& ends, const Printed* line) {
 
 }  // namespace
 
-/// Three clients, one after the other, from different addresses. Of their connections, the first that is printed
-/// wrongly; or the last.
-Findings printed_ends(const Solution& solution) {
-    Server server(patient(solution.server));
+namespace {
+
+/// A client's own address, and the one that it connects to.
+struct Route {
+    const char* from;
+    const char* to;
+};
+
+/// Clients on these routes, one after the other. Of their connections, the first that is printed wrongly; or the last.
+Findings printed_by(const Program& program, const std::vector<Route>& routes) {
+    Server server(program);
     Findings found;
     std::size_t count = 0;
-    for (const char* const address : {"127.0.0.1", "127.0.0.2", "127.0.0.3"}) {
-        const Ends ends = ask_from(address, server.port());
+    for (const Route& route : routes) {
+        const Ends ends = ask_from(route.from, route.to, server.port());
+        if (!ends.is_connected && std::string_view(route.to) != "127.0.0.1") continue;  // it has its one address
         std::vector<Printed> lines;
         server.until([&] { return (lines = printed_in(server.out() + server.err())).size() > count; });
         const bool is_there = lines.size() > count;
@@ -154,6 +166,21 @@ Findings printed_ends(const Solution& solution) {
         }
         if (!is_there) break;
         ++count;
+    }
+    return found;
+}
+
+}  // namespace
+
+Findings printed_ends(const Solution& solution) {
+    const Program program = patient(solution.server);
+    Findings found =
+        printed_by(program, {{"127.0.0.1", "127.0.0.1"}, {"127.0.0.2", "127.0.0.1"}, {"127.0.0.3", "127.0.0.1"}});
+    // A server at all addresses of the machine: which of them is a connection's, its client has chosen.
+    for (const auto& [name, finding] : printed_by(program.with("HOST", "0.0.0.0"), {{"127.0.0.4", "127.0.0.5"}})) {
+        if (found[name] != Answer::yes || finding == Answer::yes) continue;
+        found[name] = finding;
+        found[name].evidence = "with HOST=0.0.0.0, " + finding.evidence;
     }
     return found;
 }

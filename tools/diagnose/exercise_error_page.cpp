@@ -1,4 +1,4 @@
-// Exercise 9: what does a client receive for which the server can have no process?
+// Exercises 9 and 12: what does a client receive for which the server can have no process?
 #include <signal.h>
 
 #include <cctype>
@@ -95,8 +95,10 @@ Finding answer_without_process(Server& server) {
 Findings error_page(const Solution& solution) {
     Server server(patient(solution.server));
     Clients clients;
-    hold(server, clients);
+    const Holder holder = hold(server, clients);
     if (server.has_ended()) return {{"error page", no("with one client, " + server.death())}};
+    const bool has_child = holder.place == Place::with_a_child || holder.place == Place::disconnected;
+    if (!has_child) return {{"error page", without_child(server, clients, holder)}};
     return {{"error page", answer_without_process(server)}};
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "../proc/process.hpp"
@@ -61,12 +62,32 @@ std::vector<std::string_view> lines_of(std::string_view text) {
     }
 }
 
+/// The text with blanks instead of its comments; the lines stay as they are.
+std::string without_comments(std::string text) {
+    const auto blank_until = [&](std::size_t begin, std::string_view end) {
+        const std::size_t found = text.find(end, begin);
+        const std::size_t last = found == std::string::npos ? text.size() : found + end.size();
+        for (std::size_t i = begin; i < last; ++i) text[i] = text[i] == '\n' ? '\n' : ' ';
+        return last - 1;
+    };
+    bool is_quoted = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const std::string_view rest = std::string_view(text).substr(i);
+        if (rest.starts_with("'\"'")) i += 2;
+        else if (is_quoted && text[i] == '\\') ++i;
+        else if (text[i] == '"' || text[i] == '\n') is_quoted = text[i] == '"' && !is_quoted;
+        else if (!is_quoted && rest.starts_with("//")) i = blank_until(i, "\n");
+        else if (!is_quoted && rest.starts_with("/*")) i = blank_until(i, "*/");
+    }
+    return text;
+}
+
 Code code_in(std::string_view text) {
     Code code;
     std::size_t number = 0;
     for (const std::string_view line : lines_of(text)) {
         ++number;
-        for (const char byte : line.substr(0, line.find("//"))) {
+        for (const char byte : line) {
             if (std::isspace(static_cast<unsigned char>(byte))) continue;
             code.text += byte;
             code.lines.push_back(number);
@@ -75,21 +96,44 @@ Code code_in(std::string_view text) {
     return code;
 }
 
-/// Whether the loop of the program in `source` is as it was given.
+/// Where the code has one of these words with a parenthesis behind it, as a call has, outside of the accept loop, which
+/// is at `loop`; npos: nowhere.
+std::size_t find_outside(const std::string& code, std::size_t loop, std::size_t loop_size, std::string_view word) {
+    std::size_t at = code.find(word);
+    if (at != std::string::npos && at >= loop && at < loop + loop_size) at = code.find(word, loop + loop_size);
+    return at;
+}
+
+/// Whether the loop of the program in `source` is as it was given, and the only one that accepts.
 Finding compare_loop(const std::string& source) {
     constexpr const char* RULE = "the task is to survive without touching the loop";
     const std::string text = text_in(source);
-    const Code code = code_in(text);
-    const std::string given = code_in(GIVEN_LOOP).text;
-    const std::size_t begin = code.text.find(given.substr(0, given.find('{')));
-    if (begin == std::string::npos) return {Answer::no, "the line while (true) is gone", RULE};
-    const std::string_view found = std::string_view(code.text).substr(begin, given.size());
-    const auto difference = std::mismatch(given.begin(), given.end(), found.begin(), found.end()).first;
-    if (difference == given.end()) return yes("it is as it was given");
-    const std::size_t at = begin + static_cast<std::size_t>(difference - given.begin());
-    const std::size_t number = code.lines[std::min(at, code.lines.size() - 1)];
-    const std::string line(stripped(lines_of(text)[number - 1]));
-    return {Answer::no, "line " + std::to_string(number) + " is not as it was given: " + line, RULE};
+    const Code code = code_in(without_comments(text));
+    const std::string given = code_in(without_comments(std::string(GIVEN_LOOP))).text;
+    const auto at_line = [&](std::size_t at, const std::string& what) {
+        const std::size_t number = code.lines[std::min(at, code.lines.size() - 1)];
+        const std::string line(stripped(lines_of(text)[number - 1]));
+        return Finding{Answer::no, "line " + std::to_string(number) + what + line, RULE};
+    };
+    const std::size_t begin = code.text.find(given);
+    if (begin == std::string::npos) {
+        const std::size_t loop = code.text.find(given.substr(0, given.find('{')));
+        if (loop == std::string::npos) return {Answer::no, "the line while (true) is gone", RULE};
+        const std::string_view found = std::string_view(code.text).substr(loop, given.size());
+        const auto difference = std::mismatch(given.begin(), given.end(), found.begin(), found.end()).first;
+        return at_line(loop + static_cast<std::size_t>(difference - given.begin()), " is not as it was given: ");
+    }
+    // It may stand where nobody runs it.
+    constexpr std::pair<const char*, const char*> OTHERS[] = {
+        {"accept(", " accepts as well, and only the given loop may: "},
+        {"accept4(", " accepts as well, and only the given loop may: "},
+        {"catch(", " catches what the given loop throws: "},
+    };
+    for (const auto& [word, what] : OTHERS) {
+        const std::size_t at = find_outside(code.text, begin, given.size(), word);
+        if (at != std::string::npos) return at_line(at, what);
+    }
+    return yes("it is as it was given");
 }
 
 }  // namespace

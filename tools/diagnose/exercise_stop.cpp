@@ -1,8 +1,9 @@
-// Exercise 11: what becomes of two clients that are being served when SIGTERM comes?
+// Exercises 11 and 12: what becomes of clients that are being served when SIGTERM comes, and of those who come later?
 #include <signal.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,9 @@
 #include "probes.hpp"
 
 namespace diagnose {
+
+using std::to_string;
+
 namespace {
 
 constexpr const char* RULE = "it ends when the last child has: not after a time, nor when one of them has";
@@ -36,6 +40,12 @@ bool gets_page(Server& server, Client& client) {
 
 Finding lost(const std::string& evidence) { return {Answer::no, evidence, RULE}; }
 
+/// SIGTERM, and the server has done at once what it does about it.
+void stop(Server& server) {
+    kill(server.acceptor(), SIGTERM);
+    server.until([&] { return !proc::is_pending(server.acceptor(), SIGTERM) && server.is_asleep(); });
+}
+
 Finding last_two_clients(Server& server) {
     Clients first;
     Clients second;
@@ -43,8 +53,7 @@ Finding last_two_clients(Server& server) {
     hold(server, second);
     if (first.empty() || second.empty()) return lost("while two clients came, " + server.death());
     const std::vector<proc::Process> children = server.children();
-    kill(server.acceptor(), SIGTERM);
-    server.until([&] { return !proc::is_pending(server.acceptor(), SIGTERM) && server.is_asleep(); });
+    stop(server);
     if (server.has_ended()) return lost("while two clients were being served, " + server.death());
     if (!gets_page(server, first.front())) {
         return lost("the first of two clients that were being served got no page");
@@ -61,11 +70,62 @@ Finding last_two_clients(Server& server) {
     return yes("it ended when both of two clients had their page");
 }
 
+/// As many clients are being served, and ask one after the other: a server that waits a number of times waits for too
+/// few of them.
+Finding last_of_many_clients(Server& server, std::size_t count) {
+    Clients clients;
+    while (clients.size() < count) {
+        const Place place = hold(server, clients).place;
+        if (server.has_ended()) return lost("while clients came, " + server.death());
+        if (place == Place::with_a_child || place == Place::with_the_server) continue;
+        clients.pop_back();  // it has as many as it takes
+        break;
+    }
+    count = clients.size();
+    stop(server);
+    for (std::size_t asked = 0; asked < count; ++asked) {
+        const std::size_t left = count - asked;
+        const std::string evidence = to_string(left) + " of " + to_string(count) + " clients were still being served, ";
+        if (server.has_ended()) return lost("while " + evidence + server.death());
+        if (!gets_page(server, clients[asked])) return lost("when " + evidence + "the next of them got no page");
+        clients[asked].reset();
+        server.until([&] { return server.has_ended() || (server.children().size() < left && server.is_asleep()); });
+        if (left > 1) server.stays([&] { return !server.has_ended(); });
+    }
+    if (server.until([&] { return server.has_ended(); })) return yes("");
+    return lost("all of " + to_string(count) + " clients are done, and it goes on");
+}
+
 }  // namespace
 
 Findings waits_for_all(const Solution& solution) {
+    Finding finding;
+    {
+        Server server(patient(solution.server));
+        finding = last_two_clients(server);
+    }
+    if (finding == Answer::yes) {
+        Server server(patient(solution.server));
+        // No number of waits is right: this one is another each time.
+        const Finding many = last_of_many_clients(server, 3 + static_cast<std::size_t>(server.port()) % 10);
+        if (many != Answer::yes) finding = many;
+    }
+    return {{"waits for all", finding}};
+}
+
+Findings refuses_late_clients(const Solution& solution) {
+    constexpr const char* OPEN = "clients connect to a socket that listens until it is closed, in the children as well";
     Server server(patient(solution.server));
-    return {{"waits for all", last_two_clients(server)}};
+    Clients clients;
+    hold(server, clients);
+    stop(server);
+    server.until([&] { return !server.is_listening(); });
+    Finding finding = yes("while a client is being served, the next one cannot connect any more");
+    if (server.has_ended()) finding = lost("while a client was being served, " + server.death());
+    else if (server.is_listening()) {
+        finding = {Answer::no, "after SIGTERM, while a client is being served, the next one can still connect", OPEN};
+    }
+    return {{"refuses late clients", finding}};
 }
 
 }  // namespace diagnose

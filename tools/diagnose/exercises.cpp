@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <map>
@@ -28,17 +29,20 @@ Names concatenated(Names first, const Names& second) {
     return first;
 }
 
-const Names SERVES = {"answers", "concurrent", "closes"};
+const Names SERVES = {"answers", "concurrent", "closes", "child exits with 0"};
 const Names SERVES_AND_REAPS = concatenated(SERVES, {"survives SIGCHLD", "reaps one", "reaps many", "process limit"});
 
 const Exercise EXERCISES[] = {
     {1, "queue", {"backlog 0", "backlog 1", "backlog 5"}, {}, "predictions.txt"},
     {2, "endpoints", {"local end", "peer end", "ephemeral port"}, {"answers", "closes"}},
-    {3, "concurrent", {"concurrent"}, {"answers", "closes", "flat descriptors", "child closes listener"}},
+    {3,
+     "concurrent",
+     {"concurrent", "serves silent client"},
+     {"answers", "closes", "flat descriptors", "child closes listener", "child exits with 0"}},
     {4,
      "let go",
      {"child closes listener", "closes", "flat descriptors", "descriptor limit"},
-     {"answers", "concurrent"}},
+     {"answers", "concurrent", "child exits with 0"}},
     {5, "reap", {"reaps one"}, concatenated(SERVES, {"survives SIGCHLD"})},
     {6,
      "restart",
@@ -50,38 +54,50 @@ const Exercise EXERCISES[] = {
      {"reaps one", "reaps many", "process limit"},
      concatenated(SERVES, {"survives SIGCHLD", "no handler"})},
     {9, "process limit", {"sheds load", "error page"}, SERVES_AND_REAPS},
-    {10, "silent client", {"drops silent clients"}, SERVES_AND_REAPS},
-    {11, "graceful stop", {"stops gracefully", "waits for all"}, SERVES_AND_REAPS},
+    {10, "silent client", {"drops silent clients", "keeps TIMEOUT"}, SERVES_AND_REAPS},
+    {11, "graceful stop", {"stops gracefully", "waits for all", "refuses late clients"}, SERVES_AND_REAPS},
     {12,
      "homework",
-     {"concurrent", "drops silent clients", "drops the slow", "stops gracefully"},
-     {"answers", "closes", "child closes listener", "survives SIGCHLD", "reaps one", "reaps many", "process limit",
-      "sheds load"},
+     {"concurrent", "drops silent clients", "drops the slow", "stops gracefully", "keeps TIMEOUT", "waits for all",
+      "refuses late clients"},
+     {"answers", "closes", "child closes listener", "child exits with 0", "survives SIGCHLD", "reaps one", "reaps many",
+      "process limit", "sheds load", "error page", "Flask"},
      "server.cpp",
-     "step_h_wsgi/hello.sh"},
+     "step_h_wsgi.hello:application"},
 };
 
 using Probe = Findings (*)(const Solution&);
 
-/// The rows that are no behaviours.
+/// The rows that are not in the table of behaviours.
 const std::map<std::string, Probe> PROBES = {
-    {"backlog 0", predictions},       {"backlog 1", predictions},
-    {"backlog 5", predictions},       {"local end", printed_ends},
-    {"peer end", printed_ends},       {"ephemeral port", printed_ends},
-    {"accept loop", accept_loop},     {"handler", handler},
-    {"no handler", no_handler},       {"error page", error_page},
-    {"waits for all", waits_for_all}, {"drops the slow", drops_the_slow},
+    {"backlog 0", predictions},
+    {"backlog 1", predictions},
+    {"backlog 5", predictions},
+    {"local end", printed_ends},
+    {"peer end", printed_ends},
+    {"ephemeral port", printed_ends},
+    {"serves silent client", serves_silent_client},
+    {"child exits with 0", exit_of_child},
+    {"accept loop", accept_loop},
+    {"handler", handler},
+    {"no handler", no_handler},
+    {"error page", error_page},
+    {"keeps TIMEOUT", keeps_timeout},
+    {"waits for all", waits_for_all},
+    {"refuses late clients", refuses_late_clients},
+    {"drops the slow", drops_the_slow},
+    {"Flask", flask},
 };
 
-/// Whether `error` says that there was nobody to talk to: the server did not listen, or ended soon after. That diagnose
-/// itself has too few descriptors, say, is not the server's fault.
+/// Whether `error` means that the server did not listen, or exited soon after. Other errors, such as too few
+/// descriptors in diagnose itself, are not the server's fault.
 bool is_about_listening(const std::exception& error) {
     const auto* const system = dynamic_cast<const std::system_error*>(&error);
     if (system != nullptr) return system->code().value() == ECONNREFUSED;
     return dynamic_cast<const harness::NotListening*>(&error) != nullptr;
 }
 
-/// Decides all of `names` that `probe` decides.
+/// Runs `probe`, which decides one row or several. If it throws, all rows of `names` that belong to it get the failure.
 void decide(Probe probe, const Solution& solution, const Names& names, Findings& found) {
     try {
         found.merge(probe(solution));
@@ -95,7 +111,7 @@ void decide(Probe probe, const Solution& solution, const Names& names, Findings&
     }
 }
 
-/// The server and its nature; without its nature where it does not listen when it is started again.
+/// The server and its nature; the nature is left at its defaults when the server fails to start.
 Subject known(const Program& server) {
     try {
         return learn(server);
@@ -104,7 +120,7 @@ Subject known(const Program& server) {
     }
 }
 
-/// What the table of behaviours says of the server.
+/// Decides the rows that are in the table of behaviours.
 void ask_behaviours(const Program& server, const Names& names, Findings& found) {
     std::vector<const Behaviour*> rows;
     for (const std::string& name : names) {
@@ -112,7 +128,7 @@ void ask_behaviours(const Program& server, const Names& names, Findings& found) 
     }
     for (const Tried& tried : try_all(known(server), rows, [](const Tried&) {})) {
         Finding finding = tried.finding;
-        finding.rule = finding == Answer::no ? tried.explanation() : "";
+        if (finding == Answer::no) finding.rule = tried.explanation();
         found[tried.behaviour->name] = finding;
     }
 }
@@ -122,14 +138,21 @@ std::string in_one_line(std::string text) {
     return text;
 }
 
-/// Whether the server starts and listens; undecided where diagnose lacks what it takes to start one.
+/// Whether the server starts, listens and does not fork without end. Undecided when diagnose lacks the resources to
+/// start it.
 Finding listens(const Program& program) {
+    constexpr std::size_t MOST_AHEAD = 100;  // below the limit of a foreign program (Program::is_foreign)
+    constexpr const char* TOO_MANY = " processes before its first client comes";
+    constexpr const char* EACH_FORKS = "a child returns from fork into the same loop, and forks as well";
     try {
         const harness::Server starts(program);
-        return {Answer::yes, ""};
+        const std::size_t count = starts.alive().size();
+        if (count <= MOST_AHEAD) return {Answer::yes, ""};
+        return {Answer::no, "it has started " + std::to_string(count) + TOO_MANY, EACH_FORKS};
     } catch (const harness::NotListening& error) {
-        return {Answer::no, in_one_line(error.what())};
-    } catch (const std::system_error& error) {  // there is no such program, or it may not be executed
+        const std::string evidence = in_one_line(error.what());
+        return {Answer::no, evidence, evidence.find(TOO_MANY) == std::string::npos ? "" : EACH_FORKS};
+    } catch (const std::system_error& error) {  // the program does not exist, or may not be executed
         return {Answer::no, in_one_line(error.what())};
     } catch (const std::exception& error) {
         return {Answer::undecided, in_one_line(error.what())};
@@ -159,7 +182,7 @@ std::vector<std::string> Exercise::command() const {
 std::span<const Exercise> exercises() { return EXERCISES; }
 
 const Exercise& exercise(std::string_view number) {
-    const auto has_number = [&](const Exercise& one) { return std::to_string(one.number) == number; };
+    const auto has_number = [&](const Exercise& candidate) { return std::to_string(candidate.number) == number; };
     const auto* const found = std::find_if(std::begin(EXERCISES), std::end(EXERCISES), has_number);
     if (found == std::end(EXERCISES)) {
         throw std::invalid_argument("no exercise has the number \"" + std::string(number) + '"');
@@ -170,7 +193,7 @@ const Exercise& exercise(std::string_view number) {
 std::vector<Row> check(const Exercise& exercise, const std::vector<std::string>& command, const std::string& source) {
     const Names names = concatenated(exercise.kept, exercise.goals);
     Solution solution = {foreign(command), source};
-    // A Python server shows what it prints at once.
+    // Makes a Python server write its output at once.
     solution.server.environment["PYTHONUNBUFFERED"] = "1";
     solution.server.patience = std::chrono::seconds(20);
     Findings found;

@@ -1,4 +1,4 @@
-// The exercises: what each asks for, and how a solution is checked.
+// The exercises: the goals of each, and how a solution is checked.
 #pragma once
 
 #include <span>
@@ -10,40 +10,41 @@
 
 namespace diagnose {
 
-/// One of exercises/. Its rows are behaviours (behaviours.hpp) and questions of its own (exercise_probes.hpp).
+/// One folder of exercises/. Its rows are behaviours (behaviours.hpp) and questions of its own (exercise_probes.hpp).
 struct Exercise {
     int number;
     std::string name;
-    std::vector<std::string> goals;  ///< what the program that is given lacks
-    std::vector<std::string> kept;  ///< what it has, and must not lose
+    std::vector<std::string> goals;  ///< the rows that the given program fails
+    std::vector<std::string> kept;  ///< the rows that it passes and must keep
     std::string file = "server.cpp";
-    std::string argument = {};  ///< of the server, if it takes one
+    std::string argument = {};  ///< the server's argument, if it takes one
 
     bool is_program() const { return file.ends_with(".cpp"); }
     std::string folder() const;  ///< "exercises/07_burst"
     std::string source() const { return folder() + '/' + file; }
-    std::string program() const;  ///< what the Makefile builds of the source, in $BUILD: "build/exercises/07_burst"
-    /// How the server is started: the program and its argument; where there is no program, the source itself.
+    /// The program that the Makefile builds from the source, in $BUILD: "build/exercises/07_burst".
+    std::string program() const;
+    /// The command that starts the server: the program and its argument; without a program, the source itself.
     std::vector<std::string> command() const;
 };
 
 std::span<const Exercise> exercises();
 
-/// The exercise with this number. Throws std::invalid_argument when `number` is none of them.
+/// The exercise with this number. Throws std::invalid_argument when there is none.
 const Exercise& exercise(std::string_view number);
 
-/// What was asked, and what was found.
+/// A row of an exercise and its result.
 struct Row {
     std::string name;
-    Finding finding;  ///< its rule is empty unless it is a no
+    Finding finding;  ///< the rule is empty when the row passes
     bool is_goal;
 
-    /// What cannot be asked ("not applicable") is not lost; but neither is a goal reached by it.
+    /// A row that is not applicable does not break what must be kept, but it does not reach a goal either.
     bool holds() const { return finding == Answer::yes || (finding == Answer::not_applicable && !is_goal); }
 };
 
-/// Asks all that the exercise asks of the server `command`, the goals last. Of a server that does not listen there is
-/// but one row, "listens". `source` is the student's file, if the command is made of it, otherwise empty.
+/// Decides all rows of the exercise for the server `command`, the goals last. For a server that does not listen there
+/// is only one row, "listens". `source` is the student's file if the command was built from it, otherwise empty.
 std::vector<Row> check(const Exercise& exercise, const std::vector<std::string>& command, const std::string& source);
 
 }  // namespace diagnose

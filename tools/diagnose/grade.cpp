@@ -29,6 +29,28 @@ namespace {
 
 constexpr const char* UNKNOWN = "?";  // the digest of a server whose command names no file
 
+/// What an exercise has taught, and the page that has more of it.
+struct Lesson {
+    const char* sentence;
+    const char* page;
+};
+
+/// By the exercise's number.
+const std::map<int, Lesson> LESSONS = {
+    {1, {"a full queue answers nobody, and it holds one client more than its backlog", "step_b_sleep"}},
+    {2, {"a connection is a pair of ends, and the kernel has chosen the client's port", "step_a_iterative"}},
+    {3, {"with a process for each client, no client waits for another one", "step_c_fork"}},
+    {4, {"a connection ends when the last descriptor that leads to it is closed", "step_d_no_close"}},
+    {5, {"a child that has exited is a zombie until its parent waits for it", "step_e_sigchld"}},
+    {6, {"a handler interrupts accept, unless SA_RESTART makes the kernel call it again", "step_f_eintr"}},
+    {7, {"signals are not counted, so the handler waits until no exited child is left", "step_g_waitpid"}},
+    {8, {"the kernel reaps the children of a parent that ignores SIGCHLD", "step_g_waitpid"}},
+    {9, {"fork can fail, and then a server answers with an error and goes on", "step_d_no_close"}},
+    {10, {"recv waits for ever, unless it is told how long", "step_h_wsgi"}},
+    {11, {"SIGTERM ends the accept loop, and the children finish their answers", "step_h_wsgi"}},
+    {12, {"a WSGI server is concurrent when it forks as the article's servers do", "step_h_wsgi"}},
+};
+
 /// No where it cannot be known.
 bool is_file_there(const std::string& file) {
     std::error_code ignored;
@@ -157,23 +179,27 @@ std::string report(const Exercise& exercise, const Command& command, const std::
         return text + "not yet: " + comma_separated(names) + ". The task, and hints: " + exercise.folder() +
                "/README.md\n";
     }
+    const Lesson& lesson = LESSONS.at(exercise.number);
+    text += std::string("done: ") + lesson.sentence + ". More: " + lesson.page + "/README.md\n";
     const auto next = std::find_if(exercises().begin(), exercises().end(),
                                    [&](const Exercise& other) { return other.number > exercise.number; });
-    if (next == exercises().end()) return text + "done. That was the last one.\n";
-    return text + "done. Next: " + next->folder() + "/README.md\n";
+    return text + (next == exercises().end() ? "That was the last one.\n" : "Next: " + next->folder() + "/README.md\n");
 }
 
 std::string list(const Record& record) {
     std::string text;
+    std::string next;
     std::size_t done = 0;
     for (const Exercise& exercise : exercises()) {
         const std::string state = record.state_of(exercise);
         std::string line = padded("exercise_" + to_string(exercise.number), 12) + ' ';
         line += state.empty() ? exercise.name : padded(exercise.name, 15) + ' ' + state;
         text += line + '\n';
-        done += state.starts_with("done") ? 1 : 0;
+        if (state.starts_with("done")) ++done;
+        else if (next.empty())
+            next = "; next: make exercise_" + to_string(exercise.number) + ", " + exercise.folder() + "/README.md";
     }
-    return text + to_string(done) + " of " + to_string(exercises().size()) + " done\n";
+    return text + to_string(done) + " of " + to_string(exercises().size()) + " done" + next + '\n';
 }
 
 std::size_t Graded::failures() const { return failed(rows).size(); }

@@ -40,10 +40,10 @@ private:
     std::map<std::pair<int, std::string>, std::string> digests_;  // by exercise and server
 };
 
-/// All that is said of a check: the rows, and what is next.
+/// All that is said of a check: the rows; when it is done, what it has taught, and what is next.
 std::string report(const Exercise& exercise, const Command& command, const std::vector<Row>& rows);
 
-/// A line for each exercise, and how many are done.
+/// A line for each exercise, how many are done, and which is next.
 std::string list(const Record& record);
 
 /// An exercise that was graded. Where there was an obstacle, no row holds, and the obstacle is the evidence.

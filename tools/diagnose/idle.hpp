@@ -1,4 +1,4 @@
-// Whether a server rests while nobody wants anything of it.
+// Measures whether a server is idle while it has no clients.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +9,11 @@
 
 namespace diagnose {
 
-/// The work of all processes of a server while they were watched.
+/// The activity of all processes of a server during an observation.
 struct Work {
-    bool is_still = false;  ///< for a quarter of a second each was asleep, none has run, and none was born
-    std::size_t births = 0;  ///< processes that were not there in the beginning
-    double share = 0;  ///< of one processor's time that they used
+    bool is_still = false;  ///< for a quarter of a second all slept, none ran and none was forked
+    std::size_t births = 0;  ///< the processes that were forked meanwhile
+    double share = 0;  ///< the share of one processor that they used
 
     bool is_idle() const;
     std::string in_words() const;
@@ -22,10 +22,10 @@ struct Work {
 /// Watches until the server is still, for 1.5 seconds at most.
 Work watch(Server& server);
 
-/// The program, which may have as few descriptors as it needs, and eight more.
+/// The program with a limit on descriptors: as many as it needs before its first client, plus eight.
 Program with_few_descriptors(const Program& program);
 
-/// Connects clients until there are `count`, or until one is not accepted.
-void crowd(Server& server, Clients& clients, std::size_t count);
+/// Connects clients until there are `count` or one is not accepted.
+void connect_many(Server& server, Clients& clients, std::size_t count);
 
 }  // namespace diagnose

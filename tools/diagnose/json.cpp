@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// In lines, as people look at it too.
+/// Indented, since people read it too.
 std::string text_of(const Json& value) { return value.dump(1, ' ', false, Json::error_handler_t::replace) + '\n'; }
 
 std::string step_named(char letter) { return std::string("step_") + letter; }
@@ -62,14 +62,14 @@ std::string json_of_error(const std::vector<std::string>& command, const std::st
 
 std::string json_of_exercises() {
     Json all = Json::array();
-    for (const Exercise& one : exercises()) {
-        all.push_back({{"number", one.number},
-                       {"name", one.name},
-                       {"folder", one.folder()},
-                       {"file", one.file},
-                       {"command", one.command()},
-                       {"goals", one.goals},
-                       {"kept", one.kept}});
+    for (const Exercise& exercise : exercises()) {
+        all.push_back({{"number", exercise.number},
+                       {"name", exercise.name},
+                       {"folder", exercise.folder()},
+                       {"file", exercise.file},
+                       {"command", exercise.command()},
+                       {"goals", exercise.goals},
+                       {"kept", exercise.kept}});
     }
     return text_of(all);
 }

@@ -1,5 +1,5 @@
-// What diagnose says, as JSON (RFC 8259). What is not UTF-8 becomes U+FFFD. One file knows the library for it: that
-// takes the compiler longer than most files take.
+// The output of diagnose as JSON (RFC 8259). Bytes that are not UTF-8 become U+FFFD. Only one file includes the JSON
+// library, since it is slow to compile.
 #pragma once
 
 #include <string>
@@ -18,10 +18,10 @@ std::string json_of(const std::vector<std::string>& command, const std::vector<T
 /// The object for a server that did not start or listen.
 std::string json_of_error(const std::vector<std::string>& command, const std::string& error);
 
-/// The exercises, a list of objects: their numbers, names, folders, files, commands, goals, and what else is asked.
+/// The exercises as a list of objects: number, name, folder, file, command, goals and the rows to be kept.
 std::string json_of_exercises();
 
-/// What was asked in an exercise, a list of objects.
+/// The rows of an exercise and their results, as a list of objects.
 std::string json_of_rows(const std::vector<Row>& rows);
 
 }  // namespace diagnose

@@ -12,7 +12,7 @@
 namespace diagnose {
 namespace {
 
-/// Every byte that XML has another use for, or no place for (XML 1.0, 2.2 and 2.4), in an attribute's value.
+/// The text as an attribute's value: bytes that XML reserves or forbids (XML 1.0, 2.2 and 2.4) are replaced.
 std::string xml(const std::string& text) {
     std::string escaped;
     for (const char byte : valid_utf8(text)) {
@@ -26,11 +26,11 @@ std::string xml(const std::string& text) {
     return escaped;
 }
 
-std::string xml_of(const JunitSuite& suite, const JunitCase& one) {
-    std::string text = "    <testcase classname=\"" + xml(suite.class_name) + "\" name=\"" + xml(one.name) + '"';
-    if (!one.failure) return text + " />\n";
-    text += ">\n      <failure message=\"" + xml(one.failure->evidence) + '"';
-    text += one.failure->rule.empty() ? " />\n" : '>' + xml(one.failure->rule) + "</failure>\n";
+std::string xml_of(const JunitSuite& suite, const JunitCase& test_case) {
+    std::string text = "    <testcase classname=\"" + xml(suite.class_name) + "\" name=\"" + xml(test_case.name) + '"';
+    if (!test_case.failure) return text + " />\n";
+    text += ">\n      <failure message=\"" + xml(test_case.failure->evidence) + '"';
+    text += test_case.failure->rule.empty() ? " />\n" : '>' + xml(test_case.failure->rule) + "</failure>\n";
     return text + "    </testcase>\n";
 }
 
@@ -39,11 +39,11 @@ std::string xml_of(const JunitSuite& suite, const JunitCase& one) {
 std::string junit(const std::vector<JunitSuite>& suites) {
     std::string text = "<?xml version='1.0' encoding='utf-8'?>\n<testsuites>\n";
     for (const JunitSuite& suite : suites) {
-        const auto has_failed = [](const JunitCase& one) { return one.failure.has_value(); };
+        const auto has_failed = [](const JunitCase& test_case) { return test_case.failure.has_value(); };
         const auto failures = std::count_if(suite.cases.begin(), suite.cases.end(), has_failed);
         text += "  <testsuite name=\"" + xml(suite.name) + "\" tests=\"" + std::to_string(suite.cases.size()) +
                 "\" failures=\"" + std::to_string(failures) + "\" errors=\"0\">\n";
-        for (const JunitCase& one : suite.cases) text += xml_of(suite, one);
+        for (const JunitCase& test_case : suite.cases) text += xml_of(suite, test_case);
         text += "  </testsuite>\n";
     }
     return text + "</testsuites>";

@@ -1,4 +1,4 @@
-// Reports as JUnit writes them, in XML: what graders and CI read.
+// Reports in JUnit's XML format, which graders and CI systems read.
 #pragma once
 
 #include <optional>
@@ -16,14 +16,14 @@ struct JunitCase {
 
 struct JunitSuite {
     std::string name;
-    std::string class_name;  ///< of its cases
+    std::string class_name;  ///< the class name of its cases
     std::vector<JunitCase> cases;
 };
 
-/// The document.
+/// The XML document.
 std::string junit(const std::vector<JunitSuite>& suites);
 
-/// Writes a text into a file. Throws std::runtime_error when it cannot.
+/// Writes a text into a file. Throws std::runtime_error when that fails.
 void write_file(const std::string& file, const std::string& text);
 
 }  // namespace diagnose

@@ -1,5 +1,5 @@
 // diagnose: which stage of the article has this server reached? It tries every behaviour on a server, in any language,
-// and says which step answers alike.
+// and prints which step gives the same answers.
 #include <getopt.h>
 #include <signal.h>
 
@@ -37,12 +37,12 @@ constexpr const char* USAGE =
        diagnose --exercise N [COMMAND [ARG…]]
        diagnose --exercises | --grade FILE
 
-Starts the server COMMAND again and again, tries every behaviour on it, and says which step it behaves like.
-The server is told nothing, but that PORT=0 is in its environment: its port is found.
+Starts the server COMMAND again and again, tries every behaviour on it, and prints which step it behaves like.
+The server gets PORT=0 in its environment; diagnose finds the port that it listens on.
 
-  --expect STEP       a letter from a to h, or step_a to step_h: success is to be at least as good as this one
-  --only BEHAVIOUR    try this one alone, and those of the other --only: "reaps many", say
-  --path PATH         what clients ask for, instead of /hello
+  --expect STEP       a letter from a to h, or step_a to step_h: the server must be at least as good as this step
+  --only BEHAVIOUR    try only this behaviour, for example "reaps many"; can be repeated
+  --path PATH         the path that clients request, instead of /hello
   --port N            the server listens on this port, and cannot be told to take another one
   --explain           after each no: what to change, and which page and exercise show it
   --json              print one object instead of lines
@@ -69,13 +69,13 @@ struct Options {
     std::uint16_t port = 0;  // 0: any
     bool explain = false;
     bool json = false;
-    std::string report;  // the file that gets JUnit's XML of a server
+    std::string report;  // the file for the JUnit report about a server
     bool help = false;
     Command command;
     bool list = false;
     const Exercise* exercise = nullptr;
-    std::string source;  // the file that the exercise's server is made of
-    std::string junit;  // the file that is written
+    std::string source;  // the source file of the exercise's server
+    std::string junit;  // the file for the JUnit report about exercises
 
     bool is_about_exercises() const { return list || exercise != nullptr || !junit.empty(); }
 };
@@ -108,20 +108,21 @@ Options options_of(int argc, char* argv[]) {
                             {"grade", required_argument, nullptr, 'g'},
                             {nullptr, 0, nullptr, 0}};
     Options options;
-    for (int one; (one = getopt_long(argc, argv, "+", known, nullptr)) != -1;) {  // +: the rest is the server's
-        if (one == 'e') options.expect = step_of(optarg);
-        else if (one == 'o') options.rows.push_back(&behaviour(optarg));
-        else if (one == 'p') options.path = optarg;
-        else if (one == 'n') options.port = port_of(optarg);
-        else if (one == 'm') options.explain = true;
-        else if (one == 'j') options.json = true;
-        else if (one == 'u') options.report = optarg;
-        else if (one == 'h') options.help = true;
-        else if (one == 'x') options.exercise = &exercise(optarg);
-        else if (one == 's') options.source = optarg;
-        else if (one == 'l') options.list = true;
-        else if (one == 'g') options.junit = optarg;
-        else throw std::invalid_argument("diagnose --help tells the options");  // getopt_long has said which is wrong
+    // "+" stops at the first word that is no option: the rest is the server's command.
+    for (int option; (option = getopt_long(argc, argv, "+", known, nullptr)) != -1;) {
+        if (option == 'e') options.expect = step_of(optarg);
+        else if (option == 'o') options.rows.push_back(&behaviour(optarg));
+        else if (option == 'p') options.path = optarg;
+        else if (option == 'n') options.port = port_of(optarg);
+        else if (option == 'm') options.explain = true;
+        else if (option == 'j') options.json = true;
+        else if (option == 'u') options.report = optarg;
+        else if (option == 'h') options.help = true;
+        else if (option == 'x') options.exercise = &exercise(optarg);
+        else if (option == 's') options.source = optarg;
+        else if (option == 'l') options.list = true;
+        else if (option == 'g') options.junit = optarg;
+        else throw std::invalid_argument("diagnose --help tells the options");  // getopt_long has named it
     }
     options.command.assign(argv + optind, argv + argc);
     if (options.help || options.is_about_exercises()) return options;
@@ -132,9 +133,9 @@ Options options_of(int argc, char* argv[]) {
     return options;
 }
 
-// ---- what is printed ----------------------------------------------------------------------------
+// ---- output -------------------------------------------------------------------------------------
 
-/// The evidence, and the rule behind it where it is a fault.
+/// The evidence, and the rule that explains it when it shows a fault.
 std::string explained(const Tried& row) {
     const std::string rule = row.finding.answer == Answer::no ? row.explanation() : "";
     return row.finding.evidence + (rule.empty() ? "" : ": " + rule);
@@ -151,7 +152,7 @@ void print_line(const Tried& row, bool explain) {
     if (!mend.empty()) std::cout << std::string(NAME_COLUMNS + 6, ' ') << "to mend it: " << mend << std::endl;
 }
 
-/// Each row, as soon as it is decided; the second group under a heading of its own.
+/// Prints each row as soon as it is decided; the second group gets a heading of its own.
 class Printer {
 public:
     explicit Printer(bool explain) : explain_(explain) {}
@@ -167,7 +168,7 @@ private:
     bool is_second_ = false;
 };
 
-// ---- what is done -------------------------------------------------------------------------------
+// ---- actions ------------------------------------------------------------------------------------
 
 /// Lists, checks or grades exercises, without trying the whole table.
 int run_exercises(const Options& options) {
@@ -183,9 +184,9 @@ int run_exercises(const Options& options) {
     return RECOGNISED;
 }
 
-volatile std::sig_atomic_t interrupted = 0;  // the signal
+volatile std::sig_atomic_t interrupted = 0;  // the number of the signal that arrived; 0: none
 
-/// A server that was told to stop ends its row, so that --json can say what was found.
+/// On a signal the current row ends, but the program goes on, so that --json can print what was found.
 void note_interruption() {
     struct sigaction action = {};
     action.sa_handler = [](int number) { interrupted = number; };
@@ -193,7 +194,7 @@ void note_interruption() {
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &action, nullptr);
 }
 
-/// A case for each row: it fails when it is worse than the same row of the step.
+/// One test case for each row: it fails when the row is worse than the same row of the step.
 std::string junit_of(const std::vector<Tried>& tried, char step) {
     JunitSuite suite = {"diagnose", "diagnose", {}};
     for (const Tried& row : tried) {
@@ -205,7 +206,7 @@ std::string junit_of(const std::vector<Tried>& tried, char step) {
     return junit({suite});
 }
 
-/// Tries the rows on a server, and says which step it is like.
+/// Tries the rows on a server and prints which step it is like.
 int run_table(const Options& options) {
     Subject server = {foreign(options.command), {}};
     std::vector<Tried> tried;
@@ -256,7 +257,7 @@ int run(int argc, char* argv[]) {
         std::cout << USAGE;
         return RECOGNISED;
     }
-    // A reader may have read enough: `make exercises | head -n 3`.
+    // The reader of a pipe may exit early: `make exercises | head -n 3`.
     if (options.is_about_exercises()) std::signal(SIGPIPE, SIG_IGN);
     try {
         if (!options.is_about_exercises()) return run_table(options);

@@ -1,4 +1,4 @@
-// For each behaviour: the fault that a no shows, in one clause, and how to mend it.
+// For each behaviour: the fault that a no shows, in one clause, and how to fix it.
 #include <algorithm>
 #include <iterator>
 #include <string>
@@ -10,7 +10,7 @@ namespace diagnose {
 namespace {
 
 struct Mend {
-    std::string_view name;  ///< of the behaviour
+    std::string_view name;  ///< the behaviour's name
     const char* fault;
     const char* change;
 };
@@ -60,7 +60,7 @@ constexpr Mend MENDS[] = {
 
 const Mend& mend(const Tried& row) {
     return *std::find_if(std::begin(MENDS), std::end(MENDS),
-                         [&](const Mend& one) { return one.name == row.behaviour->name; });
+                         [&](const Mend& candidate) { return candidate.name == row.behaviour->name; });
 }
 
 }  // namespace

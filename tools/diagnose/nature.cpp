@@ -16,13 +16,14 @@
 namespace diagnose {
 namespace {
 
-/// Where a silent client is held tells the kind; but that it may fork later, or be an event loop.
-Kind kind_of(Server& server, const Held& held) {
-    if (held.place == Place::with_a_child) return Kind::forks;
-    if (held.place != Place::with_the_server) return Kind::unknown;
-    if (held.by != server.acceptor()) return Kind::workers;
+/// The kind of server, derived from the process that holds a silent client's connection. It cannot tell an event loop,
+/// or a server that forks after it has read the request.
+Kind kind_of(Server& server, const Holder& holder) {
+    if (holder.place == Place::with_a_child) return Kind::forks;
+    if (holder.place != Place::with_the_server) return Kind::unknown;
+    if (holder.pid != server.acceptor()) return Kind::workers;
     if (!server.workers().empty()) return Kind::workers;  // the parent accepts as well
-    if (server.has_serving_thread(held.by)) return Kind::threads;
+    if (server.has_serving_thread(holder.pid)) return Kind::threads;
     return Kind::iterative;
 }
 
@@ -34,8 +35,8 @@ bool has_event_loop(const Program& program) {
     return hold(server, clients).place == Place::with_the_server;
 }
 
-/// Whether a client is served in a process of its own, which was started when it had asked, or too quick to be caught:
-/// where it may have no process, it is not served.
+/// Whether the server forks a child after the client has sent its request, or one that exits too fast to be seen. Then
+/// no client is served when the server may not fork.
 bool needs_process(const Program& program) {
     Server server(program);
     forbid_processes(server.acceptor());
@@ -45,66 +46,67 @@ bool needs_process(const Program& program) {
     return server.has_ended();
 }
 
-/// Why a client that has asked was not answered.
+/// Why a client that has sent its request was not answered.
 std::string why_unanswered(Server& server, const Client& client) {
     if (server.has_ended()) return "its first client ended it: " + server.death();
     if (client.has_ended()) return "it answers nothing: it ended the connection";
     return "it answers nothing: " + server.state();
 }
 
-/// Where the child is that has served its client; empty when it has exited.
-std::string where_stays(Server& server, pid_t child, Client& client) {
+/// The state of a child that has served its client but does not exit; empty when it has exited.
+std::string state_of_remaining_child(Server& server, pid_t child, Client& client) {
     if (until_exit(server, child, client)) return "";
     const std::string call = proc::blocked_in(child);
     return "its child does not exit when it has served its client: pid " + std::to_string(child) +
            (call.empty() ? " runs on" : " is asleep in " + call);
 }
 
-/// A client connects, is silent, asks, and is served.
-void look_at_first_client(Server& server, Nature& nature) {
+/// Connects a client, which is silent at first, then sends its request and is served.
+void observe_first_client(Server& server, Nature& nature) {
     Clients clients;
-    const Held held = hold(server, clients);
+    const Holder holder = hold(server, clients);
     if (clients.empty()) {
         nature.unanswered = "nobody can connect";
         return;
     }
-    nature.kind = kind_of(server, held);
+    nature.kind = kind_of(server, holder);
     nature.speaks_first = !clients.front().received().empty();
     const bool is_answered = ask(server, clients.front());
     nature.is_http = harness::is_http(clients.front().received());
     if (nature.is_http) nature.status = clients.front().received().substr(0, 12);
     if (!is_answered) nature.unanswered = why_unanswered(server, clients.front());
-    else if (held.place == Place::with_a_child) nature.child_stays = where_stays(server, held.by, clients.front());
+    else if (holder.place == Place::with_a_child)
+        nature.child_stays = state_of_remaining_child(server, holder.pid, clients.front());
     if (!is_answered) return;
-    stay_to_the_end(server, clients.front());
+    wait_for_close(server, clients.front());
     clients.clear();
     settle(server);
     if (!server.has_ended()) return;
-    if (held.place == Place::with_a_child) nature.dies_of_exit = nature.child_stays.empty();
+    if (holder.place == Place::with_a_child) nature.dies_of_exit = nature.child_stays.empty();
     else nature.short_life = "its first client ends it: " + server.death();
 }
 
-/// Whether a client that sends nothing never reaches the server, although it is connected.
+/// Whether the kernel withholds a connected client from the server until it sends something (TCP_DEFER_ACCEPT).
 bool is_deferred(const Server& server, const Client& client) {
     const auto connection = proc::loopback_connection(server.port(), client.port());
     return connection && connection->state == TCP_SYN_RECV;
 }
 
-/// Looks whether the kernel hands over clients at once; and whether the server comes to rest in a call that waits for
-/// the next client, and again when one has been served.
-void look_at_rest(Server& server, Program& program) {
+/// Finds out whether the kernel hands over clients at once. Also whether the server blocks while it waits for its first
+/// client, and blocks again after it has served one.
+void observe_idle_server(Server& server, Program& program) {
     constexpr std::chrono::milliseconds A_WHILE(500);
     program.is_restless = server.program().is_restless || !server.until([&] { return server.is_ready(); }, A_WHILE);
     Clients clients;
     if (!connect(server, clients)) return;
     program.defers_accept = is_deferred(server, clients.back());
     if (program.is_restless || !ask(server, clients.back())) return;
-    stay_to_the_end(server, clients.back());
+    wait_for_close(server, clients.back());
     clients.clear();
     program.is_restless = !server.until([&] { return server.is_at_rest(); }) && server.runs_for_ever();
 }
 
-/// Which of several listening sockets answers; the first where none does.
+/// The listening socket on which the server answers, if it has several; the first when none answers.
 std::size_t answering_socket(Program program) {
     for (program.listening_socket = 0;; ++program.listening_socket) {
         Server server(program);
@@ -143,11 +145,11 @@ Subject learn(const Program& program) {
     subject.program.listening_socket = answering_socket(patient(program));
     {
         Server server(patient(subject.program));
-        look_at_rest(server, subject.program);
+        observe_idle_server(server, subject.program);
     }
     {
         Server server(patient(subject.program));
-        look_at_first_client(server, subject.nature);
+        observe_first_client(server, subject.nature);
     }
     Nature& nature = subject.nature;
     if (nature.kind == Kind::iterative && has_event_loop(patient(subject.program))) nature.kind = Kind::event_loop;

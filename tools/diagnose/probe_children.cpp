@@ -19,22 +19,23 @@ using std::to_string;
 
 namespace {
 
-/// Where a child exits and the server has no other: holds a client until it has its own child, lets it ask, and waits
-/// until the server has taken notice of the child's end, or has ended itself.
+/// The exit of a server's only child. Connects a client, waits until the server has forked a child for it, sends the
+/// request and waits until the server has handled the child's exit or has exited itself.
 struct LoneExit {
-    explicit LoneExit(const Program& program) : server(patient(program)), held(hold(server, clients)) {
-        if (held.place != Place::with_a_child) return;
+    explicit LoneExit(const Program& program) : server(patient(program)), holder(hold(server, clients)) {
+        if (holder.place != Place::with_a_child) return;
         send_request(server, clients.front());
-        settled = until_exit(server, held.by, clients.front()) && (settle(server) || server.has_ended());
+        settled = until_exit(server, holder.pid, clients.front()) && (settle(server) || server.has_ended());
     }
     Server server;
     Clients clients;
-    Held held;
+    Holder holder;
     bool settled = false;
 };
 
-/// Lets the client of this child ask, and returns the status that the child exits with; 0 when it is killed, or its end
-/// cannot be seen. Its parent is stopped meanwhile, since who was reaped has no status any more.
+/// Sends the request of this child's client and returns the child's exit status; 0 when the child is killed, or its
+/// status cannot be read. The parent is stopped meanwhile: after it had reaped the child, the status could not be read
+/// any more.
 int exit_status_of(Server& server, Client& client, pid_t child) {
     kill(server.acceptor(), SIGSTOP);
     if (!server.until([&] { return server.is_stopped(); })) return 0;
@@ -45,15 +46,16 @@ int exit_status_of(Server& server, Client& client, pid_t child) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 }
 
-/// A server that has no child for a client may start others: a helper now and then, say. Whether it waits for them.
-Finding reaps_helpers(Server& server, Clients& clients, const Held& held) {
+/// A server without a child per client may still fork, for example a helper from time to time. Decides whether it reaps
+/// such children.
+Finding reaps_helpers(Server& server, Clients& clients, const Holder& holder) {
     constexpr std::chrono::milliseconds A_WHILE(600);
     const auto reaped_by = [&] {
         const auto process = proc::process(server.acceptor());
         return process ? process->faults_of_reaped : 0;
     };
     const auto before = reaped_by();
-    Finding finding = without_child(server, clients, held);
+    Finding finding = without_child(server, clients, holder);
     for (Client& client : clients) ask(server, client);
     clients.clear();
     server.until([&] { return server.zombies().size() > 2; }, A_WHILE);
@@ -65,18 +67,18 @@ Finding reaps_helpers(Server& server, Clients& clients, const Held& held) {
               to_string(zombies.front().pid) + " (" + zombies.front().name + ") for one");
 }
 
-/// `count` children of a server that has no others exit together.
+/// Makes `count` children, all that the server has, exit at the same time.
 Finding reaps_burst(const Program& program, std::size_t count) {
     Server server(patient(program));
     Clients clients;
     std::vector<pid_t> children;
     while (children.size() < count) {
-        const Held held = hold(server, clients);
-        if (held.place == Place::in_the_queue && server.waits_for_a_child()) {
+        const Holder holder = hold(server, clients);
+        if (holder.place == Place::in_the_queue && server.waits_for_a_child()) {
             return not_applicable("it waits for each child before it accepts again");
         }
-        if (held.place != Place::with_a_child) return without_child(server, clients, held);
-        children.push_back(held.by);
+        if (holder.place != Place::with_a_child) return without_child(server, clients, holder);
+        children.push_back(holder.pid);
     }
     kill(server.acceptor(), SIGSTOP);
     if (!server.until([&] { return server.is_stopped(); })) return undecided(server, "it cannot be stopped");
@@ -87,7 +89,7 @@ Finding reaps_burst(const Program& program, std::size_t count) {
     kill(server.acceptor(), SIGCONT);
     const bool settled = settle(server);
     if (server.has_ended()) return not_applicable("the first of them ended it: " + server.death());
-    if (!settled) return undecided(server, "it has not come to rest");
+    if (!settled) return undecided(server, "it has not become idle");
     const std::string evidence = to_string(count) + " children exited together, ";
     until_reaped(server);
     const std::size_t zombies = server.zombies().size();
@@ -103,16 +105,16 @@ Finding child_closes_listener(const Subject& subject) {
     if (subject.nature.kind == Kind::forks_late) return late_child_closes_listener(subject);
     Server server(patient(subject.program));
     Clients clients;
-    const Held held = hold(server, clients);
-    if (held.place != Place::with_a_child) return without_child(server, clients, held);
-    for (const proc::Descriptor& one : proc::descriptors(held.by)) {
-        if (server.is_listening_socket(one)) {
-            return no("its child has the listening socket as descriptor " + to_string(one.number));
+    const Holder holder = hold(server, clients);
+    if (holder.place != Place::with_a_child) return without_child(server, clients, holder);
+    for (const proc::Descriptor& descriptor : proc::descriptors(holder.pid)) {
+        if (server.is_listening_socket(descriptor)) {
+            return no("its child has the listening socket as descriptor " + to_string(descriptor.number));
         }
     }
     std::string evidence = "its child, at work, has no copy of the listening socket";
     if (!subject.nature.child_stays.empty()) return yes(evidence);
-    if (const int status = exit_status_of(server, clients.front(), held.by); status != 0) {
+    if (const int status = exit_status_of(server, clients.front(), holder.pid); status != 0) {
         evidence += "; but, its work done, it exits with " + to_string(status) + ": " + server.last_words();
     }
     return yes(evidence);
@@ -124,15 +126,15 @@ Finding survives_sigchld(const Subject& subject) {
     if (subject.nature.kind == Kind::forks_late) return late_survives_sigchld(subject);
     LoneExit lone(subject.program);
     Server& server = lone.server;
-    if (lone.held.place != Place::with_a_child) return without_child(server, lone.clients, lone.held);
+    if (lone.holder.place != Place::with_a_child) return without_child(server, lone.clients, lone.holder);
     if (server.has_ended()) return no(server.death());
     Clients clients;
     if (!lone.settled || hold(server, clients).place != Place::with_a_child) return undecided(server, "no child");
     if (server.waits_for_a_child()) return not_applicable("it waits for each child before it accepts again");
-    const Held passing = hold(server, clients);
+    const Holder passing = hold(server, clients);
     if (passing.place != Place::with_a_child) return undecided(server, "no second child");
     send_request(server, clients.back());
-    until_exit(server, passing.by, clients.back());
+    until_exit(server, passing.pid, clients.back());
     server.until([&] { return server.is_quiet(1) || server.is_at_rest() || server.waits_for_a_child(); });
     const bool is_next_served = !server.has_ended() && connect(server, clients) && ask(server, clients.back());
     if (server.has_ended()) return no(server.death());
@@ -151,10 +153,10 @@ Finding reaps_one(const Subject& subject) {
     if (subject.nature.kind == Kind::forks_late) return late_reaps_one(subject);
     LoneExit lone(subject.program);
     Server& server = lone.server;
-    if (lone.held.place != Place::with_a_child) return reaps_helpers(server, lone.clients, lone.held);
+    if (lone.holder.place != Place::with_a_child) return reaps_helpers(server, lone.clients, lone.holder);
     if (!lone.settled) return undecided(server, "its child has not exited");
     until_reaped(server);
-    const std::string who = "its child " + to_string(lone.held.by);
+    const std::string who = "its child " + to_string(lone.holder.pid);
     const std::string zombie = " has exited and is a zombie";
     const std::string gone = who + " has exited and is gone";
     if (server.has_ended()) {
@@ -163,16 +165,16 @@ Finding reaps_one(const Subject& subject) {
     }
     const bool is_left = !server.zombies().empty();
     Clients clients;
-    const Held next = hold(server, clients);  // who accepts it may do what it should have done before
+    const Holder next = hold(server, clients);  // a server may reap only when it accepts the next client
     if (is_left) {
         return no(who + zombie +
                   (server.zombies().empty() ? " until the next client comes" : ": nobody waited for it"));
     }
-    // A handler may be one that works but once.
+    // A second exit: the handler may have been reset to the default after the first signal (SA_RESETHAND).
     if (next.place != Place::with_a_child) return undecided(server, "no second child");
     if (!serve(server, clients.back(), next)) return undecided(server, "its second child has not exited");
     until_reaped(server);
-    return server.zombies().empty() ? yes(gone) : no("its second child " + to_string(next.by) + zombie);
+    return server.zombies().empty() ? yes(gone) : no("its second child " + to_string(next.pid) + zombie);
 }
 
 Finding reaps_many(const Subject& subject) {
@@ -181,7 +183,8 @@ Finding reaps_many(const Subject& subject) {
     if (subject.nature.kind == Kind::forks_late) return late_reaps_many(subject);
     Finding first = reaps_burst(subject.program, 16);
     if (first.answer != Answer::yes) return first;
-    Finding more = reaps_burst(subject.program, 24);  // whoever waits for a number of children does not wait for all
+    // A server that reaps a fixed number of children does not reap all of 24.
+    Finding more = reaps_burst(subject.program, 24);
     return more.answer == Answer::no ? more : first;
 }
 
@@ -190,8 +193,8 @@ Finding child_exits(const Subject& subject) {
     if (!subject.nature.child_stays.empty()) return no(subject.nature.child_stays);
     if (subject.nature.kind == Kind::forks_late) return yes("its child exits when it has answered");
     LoneExit lone(subject.program);
-    if (lone.held.place != Place::with_a_child) return without_child(lone.server, lone.clients, lone.held);
-    return yes("its child " + to_string(lone.held.by) + " has served its client, and exited");
+    if (lone.holder.place != Place::with_a_child) return without_child(lone.server, lone.clients, lone.holder);
+    return yes("its child " + to_string(lone.holder.pid) + " has served its client, and exited");
 }
 
 }  // namespace diagnose

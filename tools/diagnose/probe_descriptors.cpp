@@ -1,4 +1,4 @@
-// Behaviours about the descriptors of a server.
+// Behaviours concerning a server's descriptors.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -17,24 +17,25 @@ using std::to_string;
 
 namespace {
 
-/// Shows the server `count` clients: where each has its child, they are held in `clients` all at once, otherwise they
-/// are served one after the other. Returns how many it has taken.
+/// Connects `count` clients to the server. If each gets a child, all stay connected in `clients` at the same time;
+/// otherwise they are served one after the other. Returns how many the server has accepted.
 std::size_t show_clients(Server& server, Clients& clients, std::size_t count) {
-    std::deque<Held> at_work;  // beside `clients`
+    std::deque<Holder> at_work;  // the holder of each element of `clients`
     for (std::size_t i = 0; i < count; ++i) {
-        Held held = hold(server, clients);
-        while (held.place == Place::in_the_queue && !at_work.empty()) {  // it is served when another one has left
-            if (!ask(server, clients.front()) || !until_exit(server, at_work.front().by, clients.front())) return i;
+        Holder holder = hold(server, clients);
+        // The server accepts the next client when another has disconnected.
+        while (holder.place == Place::in_the_queue && !at_work.empty()) {
+            if (!ask(server, clients.front()) || !until_exit(server, at_work.front().pid, clients.front())) return i;
             clients.pop_front();
             at_work.pop_front();
-            held = find_place(server, clients.back());
+            holder = find_holder(server, clients.back());
         }
-        if (held.place == Place::with_a_child) {
-            at_work.push_back(held);
+        if (holder.place == Place::with_a_child) {
+            at_work.push_back(holder);
             continue;
         }
-        if (held.place == Place::with_the_server && !serve(server, clients.back(), held)) return i;
-        if (held.place == Place::moving || held.place == Place::in_the_queue) return i;
+        if (holder.place == Place::with_the_server && !serve(server, clients.back(), holder)) return i;
+        if (holder.place == Place::moving || holder.place == Place::in_the_queue) return i;
         clients.pop_back();
     }
     return count;
@@ -48,7 +49,7 @@ Program with_few_descriptors(const Program& program) {
     return limited;
 }
 
-void crowd(Server& server, Clients& clients, std::size_t count) {
+void connect_many(Server& server, Clients& clients, std::size_t count) {
     while (clients.size() < count) {
         const Place place = hold(server, clients).place;
         if (place == Place::in_the_queue || place == Place::moving) return;
@@ -57,11 +58,11 @@ void crowd(Server& server, Clients& clients, std::size_t count) {
 
 namespace {
 
-/// More clients at once than one process, which keeps them all, has descriptors for.
+/// Connects more clients at once than one process has descriptors for.
 Finding survives_crowd(const Program& limited, const std::string& allowed) {
     Server server(limited);
     Clients clients;
-    crowd(server, clients, *limited.max_descriptors + 8);
+    connect_many(server, clients, *limited.max_descriptors + 8);
     const std::string evidence = to_string(clients.size()) + " clients at once" + allowed;
     const Work work = watch(server);
     if (server.has_ended()) return no(evidence + ": " + server.death());
@@ -86,8 +87,10 @@ Finding flat_descriptors(const Subject& subject) {
     const std::size_t before = server.sockets();
     Clients clients;
     if (show_clients(server, clients, COUNT) < COUNT) {
-        return server.has_ended() ? not_applicable("it does not live as long: " + server.death())
-                                  : undecided(server, "not all of twenty clients were served");
+        if (server.has_ended()) return not_applicable("it does not live as long: " + server.death());
+        Finding unserved = undecided(server, "not all of twenty clients were served");
+        unserved.rule = "each client gets an answer, however many there were before it, and however late it asks";
+        return unserved;
     }
     server.until([&] { return server.sockets() <= before || server.is_quiet(clients.size()); });
     const bool more = server.stays([&] { return server.sockets() > before; });

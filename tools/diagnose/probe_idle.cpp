@@ -1,4 +1,4 @@
-// Does the server rest when its clients have left? A loop that polls, or that forks for nothing, does not.
+// Is the server idle after its clients have disconnected? A loop that polls, or forks without need, is not.
 #include <signal.h>
 #include <sys/types.h>
 
@@ -23,32 +23,32 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// One look at all processes and threads of a server.
-struct Look {
-    explicit Look(const Server& server) {
-        for (const proc::Process& one : server.alive()) {
-            pids.insert(one.pid);
-            for (const pid_t thread : proc::threads(one.pid)) {
+/// The state of all processes and threads of a server at one moment.
+struct Snapshot {
+    explicit Snapshot(const Server& server) {
+        for (const proc::Process& process : server.alive()) {
+            pids.insert(process.pid);
+            for (const pid_t thread : proc::threads(process.pid)) {
                 const std::string count = proc::run_count(thread);
                 runs += count + ' ';
                 nanoseconds += std::strtod(count.c_str(), nullptr);
                 is_asleep = is_asleep && !proc::blocked_in(thread).empty();
             }
         }
-        for (const proc::Process& one : server.zombies()) pids.insert(one.pid);
+        for (const proc::Process& process : server.zombies()) pids.insert(process.pid);
     }
 
-    std::set<pid_t> pids;  ///< zombies too
+    std::set<pid_t> pids;  ///< zombies included
     std::string runs;
-    double nanoseconds = 0;  ///< how long they have run
+    double nanoseconds = 0;  ///< the CPU time of all threads
     bool is_asleep = true;
 };
 
 }  // namespace
 
 bool Work::is_idle() const {
-    constexpr double NOTHING_TO_SPEAK_OF = 0.05;
-    return is_still || (births == 0 && share < NOTHING_TO_SPEAK_OF);
+    constexpr double NEGLIGIBLE = 0.05;
+    return is_still || (births == 0 && share < NEGLIGIBLE);
 }
 
 std::string Work::in_words() const {
@@ -61,15 +61,15 @@ std::string Work::in_words() const {
 Work watch(Server& server) {
     constexpr std::chrono::milliseconds STILL(250);
     constexpr std::chrono::milliseconds LONGEST(1500);
-    const Look first(server);
-    Look last = first;
+    const Snapshot first(server);
+    Snapshot last = first;
     std::set<pid_t> pids = first.pids;
     const Clock::time_point begin = Clock::now();
     Clock::time_point still_since = begin;
     Work work;
     server.Process::until(
         [&] {
-            const Look now(server);
+            const Snapshot now(server);
             if (now.runs != last.runs || now.pids != last.pids || !now.is_asleep) still_since = Clock::now();
             pids.insert(now.pids.begin(), now.pids.end());
             last = now;
@@ -86,12 +86,12 @@ namespace {
 
 constexpr const char* ASLEEP = "with no client left, all of it is asleep";
 
-/// The work of a server whose client has left, so that it should rest; nothing when it rests.
+/// The finding when a server without clients is not idle; empty when it is idle.
 std::optional<Finding> work_without_clients(const Subject& subject) {
     Server server(patient(subject.program));
     if (subject.nature.unanswered.empty() && !subject.nature.dies_of_exit) {
         Clients clients;
-        if (connect(server, clients) && ask(server, clients.back())) stay_to_the_end(server, clients.back());
+        if (connect(server, clients) && ask(server, clients.back())) wait_for_close(server, clients.back());
         clients.clear();
         server.until([&] { return server.is_quiet() || server.is_at_rest(); });
     }
@@ -100,18 +100,18 @@ std::optional<Finding> work_without_clients(const Subject& subject) {
     return work.is_idle() ? std::nullopt : std::optional(no("with no client left, " + work.in_words()));
 }
 
-/// Whether the exit of a client's child makes the server start another one. Where that one is gone too soon to be seen,
-/// the kernel's accounts tell of it: to those of the server are added the page faults of each child that it has reaped.
+/// Whether the exit of a client's child makes the server fork another one. Such a child may exit too soon to be seen.
+/// But when it is reaped, the kernel adds its page faults to the server's count ("cminflt").
 bool forks_after_exit(const Subject& subject) {
     Server server(patient(subject.program));
     Clients clients;
-    const Held held = hold(server, clients);
-    if (held.place != Place::with_a_child) return false;
+    const Holder holder = hold(server, clients);
+    if (holder.place != Place::with_a_child) return false;
     kill(server.acceptor(), SIGSTOP);
     if (!server.until([&] { return server.is_stopped(); })) return false;
     send_request(server, clients.front());
-    until_exit(server, held.by, clients.front());
-    const auto child = proc::process(held.by);
+    until_exit(server, holder.pid, clients.front());
+    const auto child = proc::process(holder.pid);
     const auto before = proc::process(server.acceptor());
     kill(server.acceptor(), SIGCONT);
     settle(server);
@@ -135,7 +135,7 @@ Finding idle_when_done(const Subject& subject) {
     const Program limited = with_few_descriptors(subject.program);
     Server full(limited);
     Clients clients;
-    crowd(full, clients, *limited.max_descriptors + 8);
+    connect_many(full, clients, *limited.max_descriptors + 8);
     const Work work = watch(full);
     if (full.has_ended() || work.is_idle()) return yes(ASLEEP);
     return {Answer::no, "with as many clients as it has descriptors for, " + work.in_words(),

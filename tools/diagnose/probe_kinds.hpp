@@ -1,5 +1,5 @@
-// The rows about children, of servers whose children cannot be held by a silent client: those that fork when they have
-// read the request, and those whose children are workers that were there before. Each starts the program afresh.
+// The rows about children, for servers where a silent client does not keep a child waiting: servers that fork after
+// they have read the request, and servers with pre-forked workers. Each probe starts the program again.
 #pragma once
 
 #include "probes.hpp"
@@ -8,7 +8,7 @@ namespace diagnose {
 
 constexpr const char* WORKERS = "its workers accept for themselves";
 
-// Of Kind::forks_late: a child is there as long as it takes to answer.
+// For Kind::forks_late: a child exists only while it answers.
 Finding late_child_closes_listener(const Subject& subject);
 Finding late_survives_sigchld(const Subject& subject);
 Finding late_reaps_one(const Subject& subject);
@@ -16,7 +16,7 @@ Finding late_reaps_many(const Subject& subject);
 Finding late_process_limit(const Subject& subject);
 Finding late_sheds_load(const Subject& subject);
 
-// Of Kind::workers: we are who ends them.
+// For Kind::workers, which do not exit by themselves: the probe kills them.
 Finding workers_survive_exits(const Subject& subject);
 Finding workers_reaped_one(const Subject& subject);
 Finding workers_reaped_many(const Subject& subject);

@@ -1,5 +1,5 @@
-// Servers that fork when they have read the request (or have nothing to read): the child answers and exits, and no
-// silent client can hold it.
+// Probes for servers that fork after they have read the request, or read none. The child answers and exits at once, so
+// a silent client cannot keep it waiting.
 #include <signal.h>
 
 #include <algorithm>
@@ -20,7 +20,8 @@ namespace {
 
 constexpr const char* CHILD = "its child, for a client that had asked,";
 
-/// One client is served, its child exits, and the server has taken notice. Returns whether there was an answer.
+/// Serves one client and waits until its child has exited and the server has handled that. Returns whether there was an
+/// answer.
 bool serve_one(Server& server) {
     Clients clients;
     const bool is_answered = connect(server, clients) && ask(server, clients.back());
@@ -29,7 +30,7 @@ bool serve_one(Server& server) {
     return is_answered;
 }
 
-/// Decides by the zombies that are left when all children have exited.
+/// Decides by the number of zombies that are left after all children have exited.
 Finding judge_zombies(Server& server, const std::string& children, std::size_t count) {
     until_reaped(server);
     const std::size_t zombies = server.zombies().size();
@@ -46,36 +47,37 @@ Finding late_child_closes_listener(const Subject& subject) {
     if (!connect(server, clients) || !send_request(server, clients.back())) return unanswered(server, clients);
     pid_t child = -1;
     const auto has_resting_child = [&] {
-        for (const proc::Process& one : server.children()) {
-            if (one.ppid == server.acceptor() && !proc::blocked_in(one.pid).empty()) child = one.pid;
+        for (const proc::Process& process : server.children()) {
+            if (process.ppid == server.acceptor() && !proc::blocked_in(process.pid).empty()) child = process.pid;
         }
         return child != -1;
     };
     server.until([&] { return has_resting_child() || clients.back().has_ended(); });
     const std::vector<proc::Descriptor> all = child == -1 ? std::vector<proc::Descriptor>() : proc::descriptors(child);
     if (all.empty()) return not_applicable("a child is there only while it answers: too short to be looked at");
-    for (const proc::Descriptor& one : all) {
-        if (server.is_listening_socket(one)) {
-            return no("its child has the listening socket as descriptor " + to_string(one.number));
+    for (const proc::Descriptor& descriptor : all) {
+        if (server.is_listening_socket(descriptor)) {
+            return no("its child has the listening socket as descriptor " + to_string(descriptor.number));
         }
     }
     return yes("its child, at work, has no copy of the listening socket");
 }
 
-/// While a child exits, the server may wait for the request of the next client.
+/// The server may be blocked in recv for the next client's request while a child exits.
 Finding late_survives_sigchld(const Subject& subject) {
     constexpr int ROUNDS = 5;
     Server server(patient(subject.program));
     for (int round = 0; round < ROUNDS; ++round) {
         Clients clients;
         hold(server, clients);
-        connect(server, clients);  // it is the next one, as soon as a child has the first
+        connect(server, clients);  // the server accepts this client as soon as a child serves the first
         if (clients.size() < 2) break;
         ask(server, clients.front());
         settle(server);
         if (server.has_ended()) break;
         if (clients.back().received().empty() && (clients.back().has_ended() || !ask(server, clients.back()))) {
-            return {Answer::no, "when a child exited, the next client, whose request was awaited, was disconnected",
+            return {Answer::no,
+                    "when a child exited, the next client was disconnected before it could send its request",
                     "a handler interrupts recv as well (EINTR)"};
         }
         settle(server);

@@ -1,4 +1,4 @@
-// Behaviours of a server whose processes are limited (RLIMIT_NPROC, getrlimit(2)).
+// Behaviours of a server with a limit on its processes (RLIMIT_NPROC, getrlimit(2)).
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -13,14 +13,15 @@ using std::to_string;
 
 namespace {
 
-/// The program with room for 15 children, no more; one process besides makes 16.
+/// The program with room for 15 children and no more; together with the server itself that makes 16 processes.
 Program with_few_processes(const Program& program) {
     Program limited = patient(program);
     limited.max_processes = Needs(limited).processes + 15;
     return limited;
 }
 
-/// Whether a server that had more clients than processes, as the `evidence` says, serves one more when all have left.
+/// Whether the server serves another client after more clients than its limit allows have disconnected. `evidence` says
+/// what they saw.
 Finding goes_on(Server& server, const std::string& evidence) {
     Clients next;
     const bool is_quiet = settle(server);
@@ -29,7 +30,7 @@ Finding goes_on(Server& server, const std::string& evidence) {
     if (server.has_ended()) return no(evidence + ", and then " + server.death());
     if (is_quiet && !next.empty() && next.front().has_ended())
         return no(evidence + ", and when all had left, the next one as well");
-    return undecided(server, "it has not come to rest");
+    return undecided(server, "it has not become idle");
 }
 
 }  // namespace
@@ -43,15 +44,15 @@ Finding process_limit(const Subject& subject) {
     Server server(limited);
     for (std::size_t exits = 0; exits < 2 * limit; ++exits) {
         Clients clients;
-        const Held held = hold(server, clients);
+        const Holder holder = hold(server, clients);
         const std::string evidence =
             "after " + to_string(exits) + " exits, with " + to_string(limit) + " processes allowed, ";
-        if (exits > 0 && held.place == Place::let_go) return no(evidence + "it sends the next client away");
-        if (held.place != Place::with_a_child && (exits == 0 || !server.has_ended())) {
-            return without_child(server, clients, held);
+        if (exits > 0 && holder.place == Place::disconnected) return no(evidence + "it sends the next client away");
+        if (holder.place != Place::with_a_child && (exits == 0 || !server.has_ended())) {
+            return without_child(server, clients, holder);
         }
-        if (!server.has_ended() && serve(server, clients.back(), held)) continue;
-        if (!server.has_ended()) return undecided(server, "it has not come to rest");
+        if (!server.has_ended() && serve(server, clients.back(), holder)) continue;
+        if (!server.has_ended()) return undecided(server, "it has not become idle");
         if (exits == 0) return not_applicable("the first exit ended it: " + server.death());
         return no(evidence + server.death());
     }
@@ -66,18 +67,18 @@ Finding sheds_load(const Subject& subject) {
     Server server(limited);
     Clients clients;
     std::size_t with_children = 0;
-    std::size_t refused = 0;  // told so, or hung up on
+    std::size_t refused = 0;  // clients that got an error page, or were disconnected
     for (std::size_t i = 0; i < 2 * limit; ++i) {
-        const Held held = hold(server, clients);
+        const Holder holder = hold(server, clients);
         if (server.has_ended() && i > 0) {
             return no("with " + to_string(i) + " live clients, and " + to_string(limit) + " processes allowed, " +
                       server.death());
         }
-        if (held.place == Place::in_the_queue && with_children > 0) break;  // it lets the others wait
-        const bool is_workers = held.place == Place::with_the_server && subject.nature.kind == Kind::workers;
-        if (held.place == Place::with_a_child || is_workers) ++with_children;
-        else if (held.place == Place::let_go && with_children > 0) ++refused;
-        else if (held.place == Place::with_the_server && with_children > 0) {
+        if (holder.place == Place::in_the_queue && with_children > 0) break;  // the others stay in the queue
+        const bool is_workers = holder.place == Place::with_the_server && subject.nature.kind == Kind::workers;
+        if (holder.place == Place::with_a_child || is_workers) ++with_children;
+        else if (holder.place == Place::disconnected && with_children > 0) ++refused;
+        else if (holder.place == Place::with_the_server && with_children > 0) {
             const std::string evidence = "with " + to_string(i) + " live clients, and " + to_string(limit) +
                                          " processes allowed, it keeps the next one itself: ";
             const std::string state = server.state();
@@ -85,7 +86,7 @@ Finding sheds_load(const Subject& subject) {
             if (server.has_ended()) return no(evidence + server.death());
             return {Answer::no, evidence + state + ", and does not answer it",
                     "when fork has failed, the parent alone can close the connection"};
-        } else return without_child(server, clients, held);
+        } else return without_child(server, clients, holder);
     }
     if (with_children == 2 * limit) return undecided(server, "the limit does not hold for it");
     const std::string evidence = "it had " + to_string(with_children) + " live clients, " +

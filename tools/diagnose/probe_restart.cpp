@@ -1,4 +1,4 @@
-// Can the server be started again at once, on the same port, when it was killed?
+// Can the server be started again on the same port immediately after it was killed?
 #include <signal.h>
 #include <sys/types.h>
 
@@ -14,27 +14,27 @@
 namespace diagnose {
 namespace {
 
-/// The server's processes, without the helpers that it has started, which are other programs.
+/// The server's processes, without its helpers: children that run another program.
 std::vector<proc::Process> own_processes(const Server& server) {
     std::vector<proc::Process> all = server.alive();
     const std::string own = proc::executable(server.acceptor());
     const std::vector<proc::Process> below = proc::descendants(server.acceptor());
-    std::erase_if(all, [&](const proc::Process& one) {
-        const bool is_below =
-            std::any_of(below.begin(), below.end(), [&](const proc::Process& other) { return other.pid == one.pid; });
-        return is_below && proc::executable(one.pid) != own;
+    std::erase_if(all, [&](const proc::Process& process) {
+        const bool is_below = std::any_of(below.begin(), below.end(),
+                                          [&](const proc::Process& other) { return other.pid == process.pid; });
+        return is_below && proc::executable(process.pid) != own;
     });
     return all;
 }
 
-/// Kills them all, also those that are started meanwhile.
+/// Kills all of the server's processes, also those that are forked meanwhile.
 void kill_all(Server& server) {
     const std::string own = proc::executable(server.acceptor());
     std::vector<proc::Process> all = own_processes(server);
     const auto are_gone = [&] {
-        for (const proc::Process& one : all) kill(one.pid, SIGKILL);
-        all = server.alive();  // what has lost its parent is nobody's helper any more
-        std::erase_if(all, [&](const proc::Process& one) { return proc::executable(one.pid) != own; });
+        for (const proc::Process& process : all) kill(process.pid, SIGKILL);
+        all = server.alive();  // an orphan no longer counts as a helper
+        std::erase_if(all, [&](const proc::Process& process) { return proc::executable(process.pid) != own; });
         return all.empty();
     };
     harness::eventually(are_gone, server.program().patience_left());
@@ -44,7 +44,7 @@ void kill_all(Server& server) {
 
 Finding restarts_at_once(const Subject& subject) {
     Program program = patient(subject.program);
-    Server server(program);  // what it leaves behind lives as long as this object
+    Server server(program);  // its orphans keep running until this object is destroyed
     Clients clients;
     hold(server, clients);
     connect(server, clients);

@@ -1,4 +1,4 @@
-// Clients that do not behave: they reset their connections, leave early, or send nothing.
+// Clients that misbehave: they reset their connections, disconnect early, or send nothing.
 #include <signal.h>
 #include <sys/types.h>
 
@@ -18,13 +18,13 @@ using std::to_string;
 
 namespace {
 
-constexpr int COUNT = 4;  // of clients for each kind of rudeness
+constexpr int COUNT = 4;  // clients for each kind of misbehaviour
 
 void signal_all(const Server& server, int number) {
-    for (const proc::Process& one : server.alive()) kill(one.pid, number);
+    for (const proc::Process& process : server.alive()) kill(process.pid, number);
 }
 
-/// They connect and reset before the server can accept them (accept(2), ECONNABORTED).
+/// The clients connect, then reset before the server can accept them (accept(2), ECONNABORTED).
 void reset_before_accept(Server& server) {
     signal_all(server, SIGSTOP);
     server.until([&] { return server.is_stopped(); });
@@ -35,7 +35,7 @@ void reset_before_accept(Server& server) {
     signal_all(server, SIGCONT);
 }
 
-/// They connect, and close when the server waits for what they send.
+/// The clients connect, then close while the server waits for their request.
 void say_nothing(Server& server) {
     for (int i = 0; i < COUNT; ++i) {
         Clients clients;
@@ -51,7 +51,8 @@ void reset_while_it_reads(Server& server) {
     }
 }
 
-/// They ask, and are gone before the answer comes: its first bytes are refused with a reset, and the next write fails.
+/// The clients send a request and close before the answer arrives. The kernel answers the server's first bytes with a
+/// reset, so that its next write fails.
 void leave_before_answer(Server& server) {
     for (int i = 0; i < COUNT; ++i) {
         Clients clients;
@@ -64,13 +65,13 @@ void leave_before_answer(Server& server) {
     }
 }
 
-struct Rudeness {
+struct Misbehaviour {
     const char* in_words;
     void (*act)(Server& server);
     const char* rule;
 };
 
-constexpr Rudeness ALL[] = {
+constexpr Misbehaviour ALL[] = {
     {"clients that closed without sending anything", say_nothing, "recv returns 0 when the client has closed"},
     {"clients that were reset while it waited for a request", reset_while_it_reads,
      "recv fails (ECONNRESET): that ends one client, not the server"},
@@ -80,36 +81,39 @@ constexpr Rudeness ALL[] = {
      "accept, or the first call on such a connection, fails (accept(2), ECONNABORTED)"},
 };
 
-/// The sockets of all its processes.
+/// The number of sockets that all its processes hold, without listening ones: every new worker has a copy of those.
 std::size_t sockets_of_all(const Server& server) {
     std::size_t count = 0;
     for (const proc::Process& process : server.alive()) {
-        for (const proc::Descriptor& one : proc::descriptors(process.pid)) count += one.is_socket() ? 1 : 0;
+        for (const proc::Descriptor& descriptor : proc::descriptors(process.pid)) {
+            count += descriptor.is_socket() && !server.is_listening_socket(descriptor) ? 1 : 0;
+        }
     }
     return count;
 }
 
-/// How many sockets as many polite clients leave: those are not a rude one's fault.
+/// The number of sockets that the server holds after the same number of well-behaved clients. Only sockets beyond these
+/// were left by misbehaving clients.
 std::size_t sockets_after_polite_clients(const Subject& subject) {
     Server server(patient(subject.program));
     Clients clients;
     for (int i = 0; i < COUNT; ++i) {
-        const Held held = hold(server, clients);
-        if (!clients.empty()) serve(server, clients.back(), held);
+        const Holder holder = hold(server, clients);
+        if (!clients.empty()) serve(server, clients.back(), holder);
     }
     clients.clear();
     settle(server);
     return sockets_of_all(server);
 }
 
-/// How the server fared with one kind of rudeness.
+/// The server's result with one kind of misbehaving clients.
 struct Outcome {
     std::optional<Finding> fault;
-    std::size_t before = 0;  ///< the sockets
+    std::size_t before = 0;  ///< its sockets before those clients
     std::size_t after = 0;
 };
 
-Outcome outcome_of(const Rudeness& rudeness, const Subject& subject) {
+Outcome outcome_of(const Misbehaviour& misbehaviour, const Subject& subject) {
     Server server(patient(subject.program));
     Outcome outcome = {std::nullopt, sockets_of_all(server)};
     const std::vector<pid_t> workers = server.workers();
@@ -117,37 +121,37 @@ Outcome outcome_of(const Rudeness& rudeness, const Subject& subject) {
         const auto process = proc::process(pid);
         return !process || process->is_zombie();
     };
-    rudeness.act(server);
+    misbehaviour.act(server);
     settle(server);
-    const std::string evidence = std::string("after ") + rudeness.in_words + ", ";
-    // The exit of a child ends some servers, whatever its client has done.
+    const std::string evidence = std::string("after ") + misbehaviour.in_words + ", ";
+    // Some servers exit after any child has exited: then the clients are not the cause.
     const auto is_no_fault = [&] {
         return server.has_ended() &&
                (subject.nature.dies_of_exit || server.death().ends_with("Interrupted system call"));
     };
     if (server.has_ended()) {
-        if (!is_no_fault()) outcome.fault = {Answer::no, evidence + server.death(), rudeness.rule};
+        if (!is_no_fault()) outcome.fault = {Answer::no, evidence + server.death(), misbehaviour.rule};
         return outcome;
     }
     if (const auto dead = std::find_if(workers.begin(), workers.end(), has_ended); dead != workers.end()) {
-        outcome.fault = {Answer::no, evidence + "its worker " + to_string(*dead) + " has ended", rudeness.rule};
+        outcome.fault = {Answer::no, evidence + "its worker " + to_string(*dead) + " has ended", misbehaviour.rule};
         return outcome;
     }
     server.stays([&] { return (outcome.after = sockets_of_all(server)) > outcome.before; });
     Clients polite;
     if ((!connect(server, polite) || !ask(server, polite.back())) && !is_no_fault()) {
-        outcome.fault = {Answer::no, evidence + "the next client is not served: " + server.state(), rudeness.rule};
+        outcome.fault = {Answer::no, evidence + "the next client is not served: " + server.state(), misbehaviour.rule};
     }
     return outcome;
 }
 
-/// The fault that one kind of rudeness shows; nothing when it shows none.
-std::optional<Finding> fault_of(const Rudeness& rudeness, const Subject& subject) {
-    const Outcome outcome = outcome_of(rudeness, subject);
+/// The fault that one kind of misbehaving clients reveals; empty when there is none.
+std::optional<Finding> fault_of(const Misbehaviour& misbehaviour, const Subject& subject) {
+    const Outcome outcome = outcome_of(misbehaviour, subject);
     if (outcome.fault || outcome.after <= outcome.before) return outcome.fault;
     if (outcome.after <= sockets_after_polite_clients(subject)) return std::nullopt;
     return Finding{Answer::no,
-                   std::string("after ") + rudeness.in_words + " it holds " + to_string(outcome.after) +
+                   std::string("after ") + misbehaviour.in_words + " it holds " + to_string(outcome.after) +
                        " sockets, and " + to_string(outcome.before) + " before",
                    "each connection keeps its descriptor until that is closed, whatever recv has returned"};
 }
@@ -157,8 +161,8 @@ std::optional<Finding> fault_of(const Rudeness& rudeness, const Subject& subject
 Finding survives_rude_clients(const Subject& subject) {
     if (std::optional<Finding> none = without_life(subject.nature)) return *none;
     if (std::optional<Finding> none = without_exit(subject.nature)) return *none;
-    for (const Rudeness& one : ALL) {
-        if (std::optional<Finding> fault = fault_of(one, subject)) return *fault;
+    for (const Misbehaviour& misbehaviour : ALL) {
+        if (std::optional<Finding> fault = fault_of(misbehaviour, subject)) return *fault;
     }
     if (subject.nature.dies_of_exit) return yes("it ends when a child exits, whatever the client has done");
     return yes("clients reset, left early or sent nothing, and it holds no more sockets than before");

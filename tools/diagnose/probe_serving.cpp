@@ -1,4 +1,4 @@
-// Behaviours that a client sees: the answer, who else is served meanwhile, the end of the connection.
+// Behaviours that a client sees: the answer, whether other clients are served meanwhile, the end of the connection.
 #include <signal.h>
 #include <sys/types.h>
 
@@ -20,7 +20,7 @@ using std::to_string;
 
 namespace {
 
-/// `text` in one line, as far as it fits there.
+/// The beginning of `text`, on one line.
 std::string in_quotes(std::string_view text) {
     constexpr std::size_t MOST = 80;
     std::string line = "\"";
@@ -32,28 +32,31 @@ std::string in_quotes(std::string_view text) {
     return line + (text.size() > MOST ? "\"…" : "\"");
 }
 
-/// The process that serves a client, watched from before the client asks: it alone can be the one that sleeps.
+/// The process that serves a client, identified before the client sends its request. Only a sleep of this process is
+/// the server's SLEEP.
 struct Serving {
-    /// Connects a client, and sees who holds it.
+    /// Connects a client and finds out which process holds its connection.
     Serving(Server& watched, const Nature& nature, Clients& clients)
-        : server(watched), held(hold(watched, clients)), is_known(nature.kind != Kind::forks_late && held.by != -1) {}
+        : server(watched),
+          holder(hold(watched, clients)),
+          is_known(nature.kind != Kind::forks_late && holder.pid != -1) {}
 
-    /// The pid of the process, or the id of the thread, if it sleeps; -1: it does not.
+    /// The pid of the process, or the id of the thread, that sleeps; -1 when none does.
     pid_t sleeper() const {
-        if (is_known) return held.sleeper();
+        if (is_known) return holder.sleeper();
         const std::string program = proc::executable(server.acceptor());
-        for (const proc::Process& one : server.alive()) {
-            if (proc::sleeps(one.pid) && proc::executable(one.pid) == program) return one.pid;
+        for (const proc::Process& process : server.alive()) {
+            if (proc::sleeps(process.pid) && proc::executable(process.pid) == program) return process.pid;
         }
         return -1;
     }
 
     Server& server;
-    Held held;
-    bool is_known;  // who will answer
+    Holder holder;
+    bool is_known;  // whether the process that will answer is known
 };
 
-/// The rule behind an answer that is none.
+/// The rule that explains why an answer is wrong.
 std::string rule_behind(const Server& server, const std::string& answer) {
     const bool is_ignored = proc::signal_state(server.acceptor(), SIGCHLD).disposition == proc::Disposition::ignored;
     if (!harness::is_whole(answer)) return harness::is_http(answer) ? "" : "it does not speak HTTP (RFC 9112, 2.1)";
@@ -65,7 +68,7 @@ std::string rule_behind(const Server& server, const std::string& answer) {
     return "the status 5xx says that the server has failed (RFC 9110, 15.6)";
 }
 
-/// The status line, when it is that of an answer that is no failure of the server's.
+/// The status line, unless it reports a failure of the server.
 std::string status_of(const std::string& answer) {
     if (!harness::is_whole(answer) || answer.substr(8, 2) == " 5") return "";
     return answer.substr(0, std::min(answer.find('\r'), answer.find('\n')));
@@ -101,8 +104,8 @@ Finding concurrent(const Subject& subject) {
         return no(server.state() + " for a silent client, and the next one is in the accept queue");
     }
     if (clients.size() < 2 || !ask(server, clients.back())) return unanswered(server, clients);
-    return yes(first == Place::let_go ? "it hung up on a silent client, and served the next"
-                                      : "served while another client stayed silent");
+    return yes(first == Place::disconnected ? "it hung up on a silent client, and served the next"
+                                            : "served while another client stayed silent");
 }
 
 Finding sleeps_before_closing(const Subject& subject) {

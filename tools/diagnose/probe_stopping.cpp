@@ -1,4 +1,4 @@
-// What a server does on SIGTERM.
+// The behaviour of a server on SIGTERM.
 #include <signal.h>
 
 #include <optional>
@@ -13,23 +13,23 @@ namespace {
 
 constexpr const char* ACCEPTS = "it goes on to accept after SIGTERM";
 
-/// Whether the server takes one more client, who comes after SIGTERM.
+/// Whether the server accepts a client that connects after SIGTERM.
 bool accepts_another(Server& server) {
     Clients clients;
     if (!server.is_listening() || !connect(server, clients)) return false;
-    const Held held = find_place(server, clients.back());
-    return held.by != -1 || (held.place == Place::let_go && !clients.back().received().empty());
+    const Holder holder = find_holder(server, clients.back());
+    return holder.pid != -1 || (holder.place == Place::disconnected && !clients.back().received().empty());
 }
 
-/// The clients that a server has when it is told to stop: two, or one where it serves one at a time.
+/// The clients that are connected when SIGTERM is sent: two, or one if the server serves one at a time.
 struct Served {
     explicit Served(Server& server) {
-        held.push_back(hold(server, clients));
-        if (held.back().by != -1 && server.is_ready()) held.push_back(hold(server, clients));
-        if (held.back().by == -1) clients.pop_back(), held.pop_back();  // it was sent away
+        holders.push_back(hold(server, clients));
+        if (holders.back().pid != -1 && server.is_ready()) holders.push_back(hold(server, clients));
+        if (holders.back().pid == -1) clients.pop_back(), holders.pop_back();  // the server disconnected it
     }
     Clients clients;
-    std::vector<Held> held;
+    std::vector<Holder> holders;
 };
 
 }  // namespace
@@ -38,7 +38,7 @@ Finding stops_gracefully(const Subject& subject) {
     if (std::optional<Finding> none = without_place(subject.nature)) return *none;
     Server server(patient(subject.program));
     Served served(server);
-    auto& [clients, held] = served;
+    auto& [clients, holders] = served;
     const bool has_client = !clients.empty();
     if (server.has_ended()) return undecided(server, "no client can be held");
     kill(server.acceptor(), SIGTERM);
@@ -46,13 +46,14 @@ Finding stops_gracefully(const Subject& subject) {
     if (server.has_ended() && has_client) return no("while a client was being served, " + server.death());
     const auto goes_on = [&] { return server.is_listening() && server.is_ready(); };
     if (server.stays(goes_on) && accepts_another(server)) return no(ACCEPTS);
-    for (; !clients.empty(); clients.pop_back(), held.pop_back()) {  // the newest first: it may know that one alone
+    // The newest first: a broken server may remember only the last child.
+    for (; !clients.empty(); clients.pop_back(), holders.pop_back()) {
         if (server.has_ended()) {
             return {Answer::no, "while another client was being served, " + server.death(),
                     "it has to wait for all that it has begun"};
         }
         if (!ask(server, clients.back())) return no("it lost the answer of a client that it was serving");
-        if (held.back().place == Place::with_a_child) until_exit(server, held.back().by, clients.back());
+        if (holders.back().place == Place::with_a_child) until_exit(server, holders.back().pid, clients.back());
         server.until([&] { return server.has_noticed_exits() && server.is_asleep(); });
     }
     server.until([&] { return server.stays(goes_on) && accepts_another(server); });

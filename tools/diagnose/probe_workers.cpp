@@ -1,4 +1,4 @@
-// Servers that fork ahead: their children are workers, and we are who ends them.
+// Probes for pre-forking servers: the workers do not exit by themselves, so the probes kill them.
 #include <signal.h>
 #include <sys/types.h>
 
@@ -26,20 +26,20 @@ bool has_exited(pid_t pid) {
     return !process || process->is_zombie();
 }
 
-/// Ends these workers, and waits until the server has done about it what it does.
+/// Kills these workers and waits until the server has reacted.
 void end_workers(Server& server, const std::vector<pid_t>& workers) {
     const std::size_t before = server.workers().size();
     for (const pid_t worker : workers) kill(worker, SIGKILL);
     harness::eventually([&] { return std::all_of(workers.begin(), workers.end(), has_exited); },
                         server.program().patience_left());
-    kill(server.acceptor(), SIGCONT);  // where it was stopped
+    kill(server.acceptor(), SIGCONT);  // it may have been stopped before
     server.until([&] {
         server.adopt();
         return server.workers().size() >= before && server.is_asleep() && server.is_ready();
     });
 }
 
-/// The workers that do not have this client.
+/// The workers that do not hold this client's connection.
 std::vector<pid_t> workers_without(const Server& server, pid_t holder) {
     std::vector<pid_t> workers = server.workers();
     std::erase(workers, holder);
@@ -62,10 +62,10 @@ Finding lost(Server& server, const std::string& evidence) {
 Finding workers_survive_exits(const Subject& subject) {
     Server server(patient(subject.program));
     Clients clients;
-    const Held held = hold(server, clients);
-    const std::vector<pid_t> others = workers_without(server, held.by);
-    if (others.empty()) clients.clear();  // there is one worker, which is ended
-    const std::vector<pid_t> ended = {others.empty() ? held.by : others.front()};
+    const Holder holder = hold(server, clients);
+    const std::vector<pid_t> others = workers_without(server, holder.pid);
+    if (others.empty()) clients.clear();  // the only worker holds the client, and is killed
+    const std::vector<pid_t> ended = {others.empty() ? holder.pid : others.front()};
     end_workers(server, ended);
     const std::string evidence = "when its worker " + to_string(ended.front()) + " was killed";
     if (server.has_ended()) return no(evidence + ", " + server.death());

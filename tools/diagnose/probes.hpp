@@ -1,5 +1,5 @@
-// How each behaviour is decided, for any server: from what the kernel says of it, and not by letting time pass. Wait
-// until a state is reached, never for a while.
+// Decides each behaviour, for any server, from the state that the kernel reports. A probe waits until a state is
+// reached, never for a fixed time.
 #pragma once
 
 #include <iosfwd>
@@ -12,18 +12,18 @@ namespace diagnose {
 enum class Answer {
     yes,
     no,
-    not_applicable,  ///< a server without children, say, has none to reap
+    not_applicable,  ///< for example, a server without children has none to reap
     undecided,  ///< the state that would decide it was not reached
 };
 
 const char* in_words(Answer answer);  ///< "yes", "no", "not applicable", "undecided"
 
-/// An answer, and what was seen, in one line.
+/// An answer, and the evidence for it, in one line.
 struct Finding {
     Answer answer = Answer::undecided;
     std::string evidence;
-    std::string rule = {};  ///< behind this no, where it is another one than the table's
-    bool is_hidden_by_sleep = false;  ///< undecided, since a process sleeps that would decide it
+    std::string rule = {};  ///< the rule that explains this no, if it differs from the table's
+    bool is_hidden_by_sleep = false;  ///< undecided because the process that would decide it sleeps
 
     bool operator==(Answer expected) const { return answer == expected; }
 };
@@ -31,11 +31,11 @@ struct Finding {
 std::ostream& operator<<(std::ostream& out, Answer answer);  ///< "yes", "no", "–", "?"
 std::ostream& operator<<(std::ostream& out, const Finding& finding);
 
-/// The rule that stands behind more than one row.
+/// The rule that explains a no in several rows.
 constexpr const char* ZOMBIE = "a child is a zombie until its parent waits for it";
 
-// Each starts the program afresh, with SLEEP=0 but for `sleeps_before_closing` and TIMEOUT=600 but for
-// `drops_silent_clients`, and leaves nothing behind. What each means stands in the table (behaviours.cpp). Throws what
+// Each probe starts the program again and leaves no process behind. It sets SLEEP=0, except in `sleeps_before_closing`,
+// and TIMEOUT=600, except in `drops_silent_clients`. The table (behaviours.cpp) says what each means. Throws what
 // Server and Client throw.
 
 Finding answers(const Subject& subject);

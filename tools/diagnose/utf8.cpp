@@ -15,7 +15,7 @@ constexpr std::string_view REPLACEMENT = "\xEF\xBF\xBD";  // U+FFFD
 
 bool is_continuation(char byte) { return (byte & 0xC0) == 0x80; }
 
-/// The length of the character that `text` begins with (RFC 3629, 4); 0 when these bytes are none.
+/// The length of the character that `text` begins with (RFC 3629, 4); 0 when these bytes are no character.
 std::size_t length_of_character(std::string_view text) {
     const auto first = static_cast<unsigned char>(text[0]);
     const auto second = static_cast<unsigned char>(text.size() > 1 ? text[1] : 0);
@@ -42,7 +42,7 @@ void append(std::string& text, char32_t character) {
     else add(0xF0 | character >> 18), add_rest(12), add_rest(6), add_rest(0);
 }
 
-/// UTF-16 after its mark (RFC 2781, 2.2), in UTF-8. Half a character becomes U+FFFD.
+/// Converts the UTF-16 after the byte order mark to UTF-8 (RFC 2781, 2.2). Half a surrogate pair becomes U+FFFD.
 std::string decoded_utf16(std::string_view bytes, bool is_big_endian) {
     const auto unit_at = [&](std::size_t at) -> char32_t {
         if (at + 1 >= bytes.size()) return 0;

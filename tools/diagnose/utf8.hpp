@@ -1,4 +1,4 @@
-// Bytes of unknown origin as text: what a server has said, and what an editor has saved.
+// Converts bytes of unknown encoding to text: a server's output, or a file that an editor has saved.
 #pragma once
 
 #include <cstddef>
@@ -19,14 +19,14 @@ std::string_view first_characters(std::string_view text, std::size_t count);
 /// `text`, followed by as many spaces as make it `columns` wide; a character is one column.
 std::string padded(std::string_view text, std::size_t columns);
 
-/// Without the spaces, tabs and line ends around it.
+/// The text without the spaces, tabs and line ends around it.
 std::string_view stripped(std::string_view text);
 
-/// What an editor has saved, also one of Windows: as UTF-8 or as UTF-16, perhaps after a byte order mark (RFC 2781,
-/// 3.2; UTF-16 without one is not recognised), with lines that end with \r\n or \n. Returns UTF-8, with \n.
+/// Converts the contents of a saved file, also from Windows, to UTF-8 with \n. The file may be UTF-8 or UTF-16, with or
+/// without a byte order mark (RFC 2781, 3.2; UTF-16 without one is not recognised), and its lines may end with \r\n.
 std::string decoded(std::string_view bytes);
 
-/// The file, decoded; empty when it cannot be read.
+/// The contents of the file, decoded; empty when it cannot be read.
 std::string text_in(const std::string& file);
 
 }  // namespace diagnose

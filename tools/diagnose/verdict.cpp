@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view SLEEPS = "sleeps before closing";
 
-/// Rows in which a no is what even the article's last server lacks, rather than a fault.
+/// Rows in which a no is no fault, since even the article's last server answers no.
 bool is_a_lack(const Tried& row) { return row.behaviour->expected[STEPS.find('g')] == Answer::no; }
 
 bool is_sleeping(const std::vector<Tried>& tried) {
@@ -44,7 +44,7 @@ std::string faults_of(const std::vector<Tried>& rows) {
     return text;
 }
 
-/// Puts the parts that are not empty behind each other: "behaves like step_g", ", and better: …", "; but: …".
+/// Joins the parts that are not empty: "behaves like step_g", ", and better: …", "; but: …".
 std::string joined(std::string text, const std::vector<std::string>& parts) {
     bool is_first = true;
     for (const std::string& part : parts) {
@@ -57,7 +57,7 @@ std::string joined(std::string text, const std::vector<std::string>& parts) {
 
 std::string labelled(const char* label, const std::string& text) { return text.empty() ? "" : label + text; }
 
-/// Of a server that no step is like, since it serves its clients in another way.
+/// The verdict on a server that serves its clients in a way that no step does.
 std::string verdict_of_kind(const std::vector<Tried>& tried, Kind kind) {
     std::vector<Tried> faults;
     std::vector<Tried> lacks;

@@ -11,10 +11,10 @@ namespace {
 
 bool is_blank(char byte) { return std::isspace(static_cast<unsigned char>(byte)) != 0; }
 
-/// Takes one word off the beginning of `line`, which is not blank.
+/// Removes the first word from `line` and returns it. `line` must not be blank.
 std::string take_word(std::string_view& line) {
     std::string word;
-    char quote = 0;  // the one that is open
+    char quote = 0;  // the quote that is open; 0: none
     std::size_t at = 0;
     for (; at < line.size() && (quote != 0 || !is_blank(line[at])); ++at) {
         const char byte = line[at];

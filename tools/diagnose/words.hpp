@@ -1,4 +1,4 @@
-// A command's words as a shell reads and writes them.
+// Splits a command line into words and joins words into one, as a shell does.
 #pragma once
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace diagnose {
 
-/// The words of a command line, quotes and backslashes taken away ("Shell Command Language", POSIX, 2.2); nothing else
-/// means anything here. A quote that is left open ends with the text.
+/// The words of a command line, without quotes and backslashes ("Shell Command Language", POSIX, 2.2). No other
+/// character has a special meaning. An open quote ends with the text.
 std::vector<std::string> words_in(std::string_view line);
 
-/// One line that a shell reads as these words.
+/// A command line that a shell splits into these words.
 std::string line_of(const std::vector<std::string>& words);
 
 }  // namespace diagnose

@@ -25,13 +25,14 @@
 namespace harness {
 namespace {
 
-/// What poll(2) says of the descriptor, within `patience`; 0 when that has run out.
+/// The events that poll(2) reports for the descriptor; 0 when none comes within `patience`.
 int events_of(int fd, int wanted, std::chrono::milliseconds patience) {
     pollfd events = {fd, static_cast<short>(wanted), 0};
     return poll(&events, 1, static_cast<int>(patience.count())) == 1 ? events.revents : 0;
 }
 
-/// Where the page begins: after the empty line. (A line may end with a mere \n, as the article's do: RFC 9112, 2.2.)
+/// The offset at which the page begins: after the empty line. (RFC 9112, 2.2, allows lines that end with \n alone, as
+/// the article's do.)
 std::size_t start_of_page(std::string_view answer) {
     const std::size_t strict = answer.find("\r\n\r\n");
     const std::size_t lax = answer.find("\n\n");
@@ -39,7 +40,7 @@ std::size_t start_of_page(std::string_view answer) {
     return strict < lax ? strict + 4 : lax + 2;
 }
 
-/// The Content-Length of the answer, by default 1: without one, a page is there when something of it is.
+/// The Content-Length of the answer; 1 when the header is missing, so that any byte of a page then counts as a page.
 std::size_t length_of_page(std::string_view answer) {
     constexpr std::string_view NAME = "\ncontent-length:";
     std::string head(answer.substr(0, start_of_page(answer)));
@@ -53,7 +54,7 @@ std::size_t length_of_page(std::string_view answer) {
     return length;
 }
 
-/// Throws std::runtime_error when we have no descriptor left: it is not the server's fault.
+/// Throws std::runtime_error when this process has no descriptor left, so that the server is not blamed for it.
 net::Socket new_socket() {
     try {
         return net::Socket(AF_INET, SOCK_STREAM);
@@ -134,7 +135,8 @@ bool Client::has_ended() const {
 
 void Client::half_close() const {
     const int result = shutdown(socket_.fileno(), SHUT_WR);
-    if (result == -1 && errno != ENOTCONN) net::check("shutdown", result);  // or the server has reset it
+    // ENOTCONN: the server has reset the connection.
+    if (result == -1 && errno != ENOTCONN) net::check("shutdown", result);
 }
 
 void Client::reset() noexcept {

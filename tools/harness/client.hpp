@@ -1,4 +1,4 @@
-// A client of a server under test: as polite or as rude as the test wants.
+// A client for a server under test. It can behave well, or reset, half-close or delay its connection.
 #pragma once
 
 #include <cstddef>
@@ -13,46 +13,47 @@ namespace harness {
 constexpr std::string_view REQUEST = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
 constexpr std::string_view PAGE = "HTTP/1.1 200 OK\r\n\r\nHello, World!\n";  ///< the whole answer, byte by byte
 
-/// Whether an answer is all there: a status line of success, headers, the empty line that ends them, and a page, as
-/// long as Content-Length says, if it does.
+/// Whether the answer is complete: a status line of success, headers, an empty line and a page. Where there is a
+/// Content-Length, the page must be that long.
 bool is_page(std::string_view answer);
-/// The same of any answer in HTTP: of an error page, say.
+/// The same for an answer with any status, such as an error page.
 bool is_whole(std::string_view answer);
-/// Whether it begins as an answer in HTTP does, as far as it has come.
+/// Whether the bytes received so far can be the beginning of an HTTP answer.
 bool is_http(std::string_view answer);
 
-/// A connection to a server on 127.0.0.1. It closes when its scope ends.
+/// A connection to a server on 127.0.0.1. The destructor closes it.
 class Client {
 public:
-    /// Throws std::system_error when there is nobody to connect to, or nobody who lets us in time; std::runtime_error
-    /// when we have no descriptor left.
+    /// Throws std::system_error when the server refuses the connection, or does not complete it in time;
+    /// std::runtime_error when this process has no descriptor left.
     explicit Client(std::uint16_t server_port);
     Client(Client&&) = default;
-    /// Leaves; with a reset where the server has hung up first, since the kernel would keep its port for a minute
-    /// (TIME_WAIT), and one without SO_REUSEADDR could not be started again.
+    /// Closes the connection. If the server has closed first, it sends a reset: otherwise the kernel would reserve the
+    /// server's port for a minute (TIME_WAIT), and a server without SO_REUSEADDR could not be restarted.
     ~Client();
 
-    /// The ephemeral port at its end.
+    /// The ephemeral port at the client's end.
     std::uint16_t port() const { return port_; }
 
-    /// Sends `bytes`. Returns false when the server is gone, or does not take them in time.
+    /// Sends `bytes`. Returns false when the server has closed the connection, or does not receive them in time.
     bool send(std::string_view bytes) const;
     bool ask() const { return send(REQUEST); }
 
-    /// Waits for `size` bytes and returns them; fewer when the connection ends before or it takes too long.
+    /// Waits for `size` bytes and returns them; fewer when the connection ends first or the time runs out.
     std::string receive(std::size_t size);
-    /// The same until the connection ends.
+    /// Waits until the connection ends and returns all bytes.
     std::string receive_all();
 
-    /// What has come up to now, and was not returned by receive.
+    /// The bytes that have arrived and that receive has not returned yet. Does not wait.
     const std::string& received();
 
     bool has_answer() const;  ///< whether there is something to receive
-    bool has_ended() const;  ///< whether the server has hung up (or reset): what was sent before can still be received
-    bool was_reset() const { return was_reset_; }  ///< whether receive has met a reset instead of an end
+    /// Whether the server has closed or reset the connection; bytes sent before that can still be received.
+    bool has_ended() const;
+    bool was_reset() const { return was_reset_; }  ///< whether receive failed because of a reset
 
-    void half_close() const;  ///< no more to send, but all ears (shutdown(2))
-    void reset() noexcept;  ///< hangs up with a reset instead of an end (SO_LINGER, socket(7))
+    void half_close() const;  ///< sends nothing more, but still receives (shutdown(2), SHUT_WR)
+    void reset() noexcept;  ///< closes the connection with a reset (SO_LINGER, socket(7))
     void close() { socket_.close(); }
     bool is_open() const { return socket_.fileno() != -1; }  ///< neither closed nor reset by us
 

@@ -1,4 +1,4 @@
-// A descriptor that is closed when its scope ends.
+// Owns a descriptor: the destructor closes it.
 #pragma once
 
 #include <unistd.h>
@@ -10,7 +10,7 @@ namespace harness {
 class Fd {
 public:
     Fd() = default;
-    explicit Fd(int number) : number_(number) {}  ///< owns it from now on; -1: none
+    explicit Fd(int number) : number_(number) {}  ///< takes ownership; -1: no descriptor
     Fd(Fd&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
     Fd& operator=(Fd&& other) noexcept {
         std::swap(number_, other.number_);

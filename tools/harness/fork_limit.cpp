@@ -30,11 +30,11 @@ namespace {
 
 using net::check;
 
-/// Once the keeper has read the question, a signal does not interrupt the fork any more: fork(2) never fails with
-/// EINTR. Since Linux 5.19; an older kernel refuses the flag with EINVAL.
+/// With this flag a signal does not interrupt a fork that the keeper has been asked about: fork(2) never fails with
+/// EINTR. Since Linux 5.19; an older kernel rejects the flag with EINVAL.
 constexpr unsigned long WAIT_KILLABLE_RECV = 1UL << 5;
 
-/// The architecture of this program, as a filter sees it; 0: not known here.
+/// The architecture of this program, as a seccomp filter sees it; 0 when this code does not know it.
 constexpr std::uint32_t architecture() {
 #if defined(__x86_64__)
     return AUDIT_ARCH_X86_64;
@@ -68,8 +68,8 @@ constexpr long FORKS[] = {
 #endif
 };
 
-/// Installs the filter. Returns the descriptor to listen on; -1 with errno set where there is no such thing, or where a
-/// signal could make fork fail.
+/// Installs the filter. Returns the descriptor to listen on; -1 with errno set when the kernel has no such filters, or
+/// a signal could make fork fail.
 int install_filter() {
     constexpr std::uint16_t LOAD = BPF_LD | BPF_W | BPF_ABS;
     constexpr std::uint16_t IF_EQUAL = BPF_JMP | BPF_JEQ | BPF_K;
@@ -78,7 +78,7 @@ int install_filter() {
     sock_filter filter[BEFORE + std::size(FORKS) + 2] = {
         {LOAD, 0, 0, offsetof(seccomp_data, arch)},
         {IF_EQUAL, 1, 0, architecture()},
-        {RETURN, 0, 0, SECCOMP_RET_ALLOW},  // a program of another architecture, whose numbers mean other calls
+        {RETURN, 0, 0, SECCOMP_RET_ALLOW},  // another architecture: there the same numbers mean other calls
         {LOAD, 0, 0, offsetof(seccomp_data, nr)},
     };
     for (std::size_t i = 0; i < std::size(FORKS); ++i) {
@@ -102,12 +102,12 @@ struct Parcel {
     msghdr message = {nullptr, 0, &data, 1, control, sizeof control, 0};
 };
 
-/// How many processes and threads stand below us; but for zombies that we are about to reap ourselves. (A child that
-/// was allowed a moment ago, and is not there yet, is not counted: forks at the same instant may exceed the limit.)
-std::size_t count_below_us() {
+/// The number of processes and threads that descend from this process, without the zombies that it will reap itself. (A
+/// fork that was just allowed may not be visible yet. Simultaneous forks can therefore exceed the limit.)
+std::size_t count_descendants() {
     std::size_t count = 0;
-    for (const proc::Process& one : proc::descendants(getpid())) {
-        if (!one.is_zombie() || one.ppid != getpid()) count += std::max(one.threads, 1U);
+    for (const proc::Process& process : proc::descendants(getpid())) {
+        if (!process.is_zombie() || process.ppid != getpid()) count += std::max(process.threads, 1U);
     }
     return count;
 }
@@ -145,9 +145,10 @@ Fd receive_listener(int from_program) {
 void answer_fork(int listener, std::size_t most) {
     struct {
         seccomp_notif question;
-        char newer_fields[256];  // the kernel writes as much as it knows
+        char newer_fields[256];  // a newer kernel may write more fields than these headers declare
     } asked = {};
-    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked.question) == -1) return;  // it was killed meanwhile
+    // The forking process was killed meanwhile.
+    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked.question) == -1) return;
     struct {
         seccomp_notif_resp answer;
         char newer_fields[256];
@@ -155,11 +156,11 @@ void answer_fork(int listener, std::size_t most) {
     reply.answer.id = asked.question.id;
     reply.answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
     try {
-        if (count_below_us() >= most) {
+        if (count_descendants() >= most) {
             reply.answer.flags = 0;
             reply.answer.error = -EAGAIN;
         }
-    } catch (const std::exception&) {  // they cannot be counted: a fork too many is better than one refused
+    } catch (const std::exception&) {  // without a count, better one fork too many than a false refusal
     }
     ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &reply.answer);
 }

@@ -1,6 +1,6 @@
-// A limit of processes that holds for one program alone, whatever else its user runs: a filter of seccomp(2) makes each
-// of its forks wait until the keeper has said whether there is room (seccomp_unotify(2), since Linux 5.5). It needs no
-// rights, but the program can gain none any more (prctl(2), PR_SET_NO_NEW_PRIVS).
+// A limit on the processes of one program alone, whatever else its user runs. A seccomp(2) filter makes each of its
+// forks wait until the keeper allows or refuses it (seccomp_unotify(2), since Linux 5.5). This needs no privileges, but
+// afterwards the program cannot gain any either (prctl(2), PR_SET_NO_NEW_PRIVS).
 #pragma once
 
 #include <sys/types.h>
@@ -11,16 +11,17 @@
 
 namespace harness {
 
-/// In the process that becomes the program: from now on each fork of it, and of all that it starts, waits for the
-/// keeper. Sends the keeper the descriptor to listen on, through the socket `to_keeper`. Throws std::runtime_error when
-/// the system does not offer this.
+/// Call it in the process that will execute the program. From now on each fork, its own or a descendant's, waits for
+/// the keeper. Sends the listener's descriptor to the keeper through the socket `to_keeper`. Throws std::runtime_error
+/// when the system does not offer this.
 void ask_at_each_fork(int to_keeper);
 
-/// In the keeper: the descriptor that the program has sent. None when it has closed its end of the socket without.
+/// Call it in the keeper: receives the descriptor that the program has sent; none when the program has closed the
+/// socket first.
 Fd receive_listener(int from_program);
 
-/// In the keeper, when there is something to read from the listener: lets one fork go on if all that stands below us,
-/// threads and zombies included, is less than `most`. Otherwise the fork fails with EAGAIN.
+/// Call it in the keeper when the listener is readable. Allows one fork if the keeper has fewer than `most`
+/// descendants, threads and zombies included. Otherwise the fork fails with EAGAIN.
 void answer_fork(int listener, std::size_t most);
 
 }  // namespace harness

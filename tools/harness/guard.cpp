@@ -25,7 +25,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Longer than a keeper takes at most.
+/// Longer than the longest time that a keeper needs to end its program.
 constexpr std::chrono::seconds MOST_TIME_TO_END(15);
 static_assert(MOST_TIME_TO_END > MOST_TIME_TO_END_A_PROGRAM);
 
@@ -33,11 +33,12 @@ volatile std::sig_atomic_t guarded_program = 0;
 
 void pass_on(int number) {
     const int saved_errno = errno;
-    if (guarded_program > 0) kill(guarded_program, number);  // 0: it is gone, and its pid may be another's
+    // 0: it was reaped, and its pid may belong to another process.
+    if (guarded_program > 0) kill(guarded_program, number);
     errno = saved_errno;
 }
 
-/// fork(2), and a line on stderr where it fails.
+/// fork(2); prints a line on stderr when it fails.
 pid_t fork_or_say_why() {
     try {
         return fork_within_limit();
@@ -47,18 +48,18 @@ pid_t fork_or_say_why() {
     }
 }
 
-/// Kills what the guarded program has left to us, but for keepers: each of them is about to end its program, and
-/// itself.
+/// Kills the processes that the guarded program has left behind, except keepers: each keeper ends its own program, then
+/// exits.
 void kill_strays(pid_t guard) {
     try {
         for (const proc::Process& child : proc::children(guard)) {
             if (child.name != KEEPER) kill(child.pid, SIGKILL);
         }
-    } catch (const std::exception&) {  // no descriptor left: then we can only wait for them
+    } catch (const std::exception&) {  // no descriptor left to read /proc with: only waiting remains
     }
 }
 
-/// Waits for the guarded program, and for all that it leaves. Returns what `guarded` returns.
+/// Waits for the guarded program and for the processes that it leaves behind. Returns what `guarded` returns.
 int wait_for_all(pid_t guard, pid_t program) {
     int result = 1;
     bool is_over = false;
@@ -66,7 +67,7 @@ int wait_for_all(pid_t guard, pid_t program) {
     while (true) {
         int status = 0;
         const pid_t pid = waitpid(-1, &status, is_over ? WNOHANG : 0);
-        if (pid == -1 && errno != EINTR) return result;  // ECHILD: nobody is left, no keeper either
+        if (pid == -1 && errno != EINTR) return result;  // ECHILD: no child is left, not even a keeper
         if (pid == program) {
             result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
             guarded_program = 0;
@@ -85,7 +86,7 @@ int wait_for_all(pid_t guard, pid_t program) {
 
 void die_with_parent(pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(1);  // it was faster
+    if (getppid() != parent) _exit(1);  // the parent exited before prctl took effect
 }
 
 int guarded(const std::function<int()>& program) {

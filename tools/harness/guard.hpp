@@ -1,4 +1,4 @@
-// What a program of ours does so that it leaves nothing behind, however it ends.
+// Makes sure that a program leaves no processes behind, however it ends.
 #pragma once
 
 #include <sys/types.h>
@@ -7,12 +7,13 @@
 
 namespace harness {
 
-/// For a process that was just forked: it is to be killed when its `parent` dies (prctl(2), PR_SET_PDEATHSIG).
+/// Call it right after fork, in the child: the kernel kills this process when its `parent` exits (prctl(2),
+/// PR_SET_PDEATHSIG).
 void die_with_parent(pid_t parent);
 
-/// Calls `program` in a process of its own and returns its result, or 128 + n when signal n killed it: and not before
-/// everything that it has left behind is gone, for which it waits at most 15 seconds. SIGINT, SIGTERM and SIGHUP are
-/// passed on to it. Where no process can be started, it says so on stderr and returns EX_OSERR (sysexits.h).
+/// Calls `program` in a child process. Returns its result, or 128 + n when signal n killed it. Before returning, it
+/// waits up to 15 seconds until the processes that the program left behind are gone. Passes SIGINT, SIGTERM and SIGHUP
+/// on to the child. When fork fails, it prints the error on stderr and returns EX_OSERR (sysexits.h).
 int guarded(const std::function<int()>& program);
 
 }  // namespace harness

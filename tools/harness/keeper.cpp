@@ -35,14 +35,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using net::check;
 
-/// Leaves but stdin, stdout, stderr, which lead nowhere, and these descriptors (-1: none).
+/// Closes all descriptors except stdin, stdout and stderr, which it redirects to /dev/null, and those given (-1: none).
 void close_all_but(std::vector<int> kept) {
     std::erase(kept, -1);
     std::sort(kept.begin(), kept.end());
     int next = STDERR_FILENO + 1;
-    for (const int one : kept) {
-        if (one > next) check("close_range", syscall(SYS_close_range, next, one - 1, 0U));
-        next = one + 1;
+    for (const int descriptor : kept) {
+        if (descriptor > next) check("close_range", syscall(SYS_close_range, next, descriptor - 1, 0U));
+        next = descriptor + 1;
     }
     check("close_range", syscall(SYS_close_range, next, std::numeric_limits<int>::max(), 0U));
     const Fd null(check("open", open("/dev/null", O_RDWR | O_CLOEXEC)));
@@ -58,7 +58,7 @@ sigset_t child_signal() {
 
 // ---- the start ----------------------------------------------------------------------------------
 
-/// Says why there is no program.
+/// Reports why the program could not be started.
 [[noreturn]] void report_failure(int started, int error, const char* reason) {
     Start start;
     start.error = error;
@@ -67,7 +67,7 @@ sigset_t child_signal() {
     _exit(127);
 }
 
-/// In the process that becomes the program.
+/// Runs in the child that will execute the program.
 [[noreturn]] void start_program(const Program& program, const KeeperEnds& ends, Fd to_keeper, pid_t keeper) {
     try {
         close_all_but({ends.out, ends.err, ends.started, to_keeper.number()});
@@ -80,13 +80,13 @@ sigset_t child_signal() {
     }
 }
 
-/// A program that was started, and where it asks before it forks.
+/// A program that was started, and the descriptor on which it asks for permission to fork.
 struct Started {
     pid_t pid;
     Fd forks;
 };
 
-/// Starts the program, and reports its pid.
+/// Starts the program and reports its pid.
 Started start(const Program& program, const KeeperEnds& ends) {
     Fd from_program;
     Fd to_keeper;
@@ -107,17 +107,17 @@ Started start(const Program& program, const KeeperEnds& ends) {
 
 // ---- the end ------------------------------------------------------------------------------------
 
-/// Stops all that stands below us, until nobody is left who could fork another one. Two calm looks it takes: a child
-/// that was born behind the first one is seen by the second.
+/// Sends SIGSTOP to all descendants, so that none can fork any more. It scans until two scans in a row find nothing to
+/// stop: the second finds a child that was forked during the first.
 void freeze_all_descendants(Clock::time_point deadline) {
-    for (int calm_looks = 0; calm_looks < 2 && Clock::now() < deadline; ++calm_looks) {
-        for (const proc::Process& one : proc::descendants(getpid())) {
-            if ((one.state == 'R' || one.state == 'S') && kill(one.pid, SIGSTOP) == 0) calm_looks = -1;
+    for (int quiet_scans = 0; quiet_scans < 2 && Clock::now() < deadline; ++quiet_scans) {
+        for (const proc::Process& process : proc::descendants(getpid())) {
+            if ((process.state == 'R' || process.state == 'S') && kill(process.pid, SIGSTOP) == 0) quiet_scans = -1;
         }
     }
 }
 
-/// Reaps all children that have exited. Returns whether there are others.
+/// Reaps all children that have exited. Returns whether other children are left.
 bool reap_all() {
     pid_t pid;
     while ((pid = waitpid(-1, nullptr, WNOHANG)) > 0) {
@@ -125,20 +125,20 @@ bool reap_all() {
     return pid == 0;
 }
 
-/// Kills and reaps all that stands below us: who loses its parent becomes our own child. The program is killed even if
-/// /proc cannot tell who is there; then, and for those that do not end in time, all of our session's process group is
-/// killed, ourselves included, and the rest is left to the process that we belong to. `program`: 0 when it was reaped.
+/// Kills and reaps all descendants; orphans become children of this process, a subreaper. The program is killed even
+/// when /proc cannot be read. If a child is still left at the deadline, the whole process group is killed, the keeper
+/// included. The process that started the keeper then inherits the rest. `program`: 0 when it was reaped already.
 void end_all_descendants(pid_t program) {
     const Clock::time_point deadline = Clock::now() + MOST_TIME_TO_END_A_PROGRAM;
     const sigset_t child = child_signal();
     try {
         freeze_all_descendants(deadline);
-    } catch (const std::exception&) {  // no descriptor to look with
+    } catch (const std::exception&) {  // no descriptor left to read /proc with
     }
     if (program > 0) kill(program, SIGKILL);
     while (reap_all() && Clock::now() < deadline) {
         try {
-            for (const proc::Process& one : proc::descendants(getpid())) kill(one.pid, SIGKILL);
+            for (const proc::Process& process : proc::descendants(getpid())) kill(process.pid, SIGKILL);
         } catch (const std::exception&) {
         }
         constexpr timespec A_MOMENT = {0, 10'000'000};
@@ -147,10 +147,10 @@ void end_all_descendants(pid_t program) {
     if (reap_all()) kill(0, SIGKILL);
 }
 
-// ---- in between ---------------------------------------------------------------------------------
+// ---- while the program runs ---------------------------------------------------------------------
 
-/// Reaps, and reports what it has reaped, until the other end of `reports` is closed. Returns the program's pid; 0 when
-/// it was reaped.
+/// Reaps children and reports each of them, until the other end of `reports` is closed. Returns the program's pid; 0
+/// when the program was reaped.
 pid_t keep(const Program& program, const Started& started, int reports, int child_signals) {
     pid_t left = started.pid;
     pollfd events[] = {{child_signals, POLLIN, 0}, {reports, POLLIN, 0}, {started.forks.number(), POLLIN, 0}};
@@ -163,15 +163,15 @@ pid_t keep(const Program& program, const Started& started, int reports, int chil
             if (report.pid == left) has_ended = true;
             send(reports, &report, sizeof report, MSG_NOSIGNAL);
         }
-        // The kernel hands over the children of a dying process before its parent can reap it (exit_notify): so these
-        // were all of its zombies.
+        // When a process exits, the kernel gives its children a new parent before the process itself can be reaped
+        // (exit_notify). So all zombies that the program left have been reported by now.
         constexpr Report END = {0, 0};
         if (has_ended) {
             send(reports, &END, sizeof END, MSG_NOSIGNAL);
             left = 0;
         }
         if ((events[2].revents & POLLIN) != 0) answer_fork(started.forks.number(), *program.max_processes);
-        else if (events[2].revents != 0) events[2].fd = -1;  // nobody is left who could ask
+        else if (events[2].revents != 0) events[2].fd = -1;  // no process is left that could fork
     }
     return left;
 }
@@ -181,16 +181,17 @@ pid_t keep(const Program& program, const Started& started, int reports, int chil
 void be_keeper(const Program& program, KeeperEnds ends) {
     prctl(PR_SET_NAME, KEEPER);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    setsid();  // out of reach of the terminal's Ctrl-C
+    setsid();  // the terminal's Ctrl-C does not reach another session
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_IGN);
     const sigset_t child = child_signal();
     sigprocmask(SIG_BLOCK, &child, nullptr);
     Started started = {0, Fd()};
     try {
-        close_all_but({ends.out, ends.err, ends.reports, ends.started});  // first: we may have but few
+        // First, since RLIMIT_NOFILE may allow only a few.
+        close_all_but({ends.out, ends.err, ends.reports, ends.started});
         const int child_signals = check("signalfd", signalfd(-1, &child, SFD_CLOEXEC));
         started = start(program, ends);
-        for (const int one : {ends.out, ends.err, ends.started}) close(one);
+        for (const int descriptor : {ends.out, ends.err, ends.started}) close(descriptor);
         started.pid = keep(program, started, ends.reports, child_signals);
     } catch (const std::system_error& error) {
         if (started.pid == 0) report_failure(ends.started, error.code().value(), "");

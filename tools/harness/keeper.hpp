@@ -1,5 +1,6 @@
-// The keeper: a process between us and a program, that does nothing but own it. It is a subreaper (prctl(2)) in a
-// session of its own: whatever the program leaves behind becomes the keeper's child, so that nothing can get lost.
+// The keeper: a process between this one and the program under test. It starts the program, reaps its descendants and
+// ends them. It is a subreaper (prctl(2)) in a session of its own: orphans of the program become its children, so that
+// none is lost.
 #pragma once
 
 #include <sys/types.h>
@@ -12,32 +13,35 @@ namespace harness {
 
 constexpr const char* KEEPER = "keeper";  ///< its name (proc::Process)
 
-/// After this the keeper gives up those that SIGKILL does not end: a disk or a network drive lets them wait.
+/// After this time the keeper gives up on processes that SIGKILL has not ended, such as those waiting for a disk or a
+/// network drive.
 constexpr std::chrono::seconds MOST_TIME_TO_END_A_PROGRAM(10);
 
-/// What the keeper reports of a process that it has reaped. pid 0: the program has ended, and up to here came the
-/// zombies that it left.
+/// The keeper's report of a process that it has reaped. pid 0 marks the end of the program: the zombies that it left
+/// were reported before.
 struct Report {
     pid_t pid;
     int status;  ///< as waitpid(2) gives it
 };
 
-/// What the keeper, or the process that was to become the program, tells about the start.
+/// A report about the start, from the keeper or from the process that was to execute the program.
 struct Start {
-    pid_t pid = 0;  ///< of the program; 0: it was not started
-    int error = 0;  ///< then: errno, or 0 when the reason says it all
+    pid_t pid = 0;  ///< the program's; 0 when it was not started
+    int error = 0;  ///< errno of a failed start; 0 when the reason needs no errno
     char reason[256] = {};
 };
 
-/// The keeper's descriptors. All others are closed: a keeper that held the copy of a connection would keep it open.
+/// The descriptors that the keeper keeps. It closes all others: a copy of a connection would keep that connection open.
 struct KeeperEnds {
     int out;  ///< the program's stdout
-    int err;  ///< and stderr
-    int reports;  ///< a socket: gets a Report for each process that is reaped; it ends all when the other end is closed
-    int started;  ///< a pipe: gets the Start, or two of them when the program fails to start; closed when all is said
+    int err;  ///< the program's stderr
+    int reports;  ///< a socket: receives a Report for each reaped process; when its other end is closed, the keeper
+                  ///< ends all
+    int started;  ///< a pipe: receives a Start, or two when the program fails to start; then it is closed
 };
 
-/// The life of the keeper, which starts the program. Returns never: it exits when `reports` is closed and all is ended.
+/// Runs the keeper: starts the program and reaps until `reports` is closed. Then it ends all descendants and exits; it
+/// never returns.
 [[noreturn]] void be_keeper(const Program& program, KeeperEnds ends);
 
 }  // namespace harness

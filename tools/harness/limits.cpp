@@ -32,13 +32,14 @@ using net::check;
 constexpr rlim_t MOST_PROCESSES_OF_A_FOREIGN_PROGRAM = 128;
 constexpr rlim_t MOST_PROCESSES_STARTED_MEANWHILE = 1024;  // by the same user, elsewhere
 constexpr rlim_t LEAST_PROCESSES_OF_A_FOREIGN_PROGRAM = 28;  // 24 clients at once, each with a child
-constexpr rlim_t LEAST_ROOM_FOR_OTHERS = 8;  // processes that the same user may start meanwhile
+constexpr rlim_t LEAST_ROOM_FOR_OTHERS = 8;  // room for processes that the same user may start meanwhile
 constexpr rlim_t MOST_OUTPUT_OF_A_FOREIGN_PROGRAM = 64 << 20;  // bytes, into each file
 
-/// Becomes a user that has no process yet, and keeps but the rights to reach the program where only root may, and to
-/// listen on any port (capabilities(7)). Returns false when this is not allowed.
+/// Changes to a user that has no process yet. Keeps only the capabilities to access root's files and to listen on any
+/// port (capabilities(7)). Returns false when this is not allowed.
 bool become_unused_user() {
-    uid_t user = 0;  // chosen by chance, for other containers have users that we do not see
+    // Chosen at random: processes of other containers, which we cannot see, count for their user as well.
+    uid_t user = 0;
     do check("getrandom", getrandom(&user, sizeof user, 0));
     while ((user = 1'000'000'000U + user % 1'000'000'000U, proc::count_of_user(user)) > 0);
     __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -50,8 +51,8 @@ bool become_unused_user() {
            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) == 0;
 }
 
-/// Enters a user namespace, in which the user is still the same, or nobody where that is refused. Returns false when
-/// this is not allowed, or is no use.
+/// Enters a user namespace with the same user, or with nobody where the mapping is refused. Returns false when this is
+/// not allowed, or the kernel does not count processes by namespace.
 bool enter_user_namespace() {
     const uid_t user = geteuid();
     utsname system = {};
@@ -65,9 +66,8 @@ bool enter_user_namespace() {
     return true;
 }
 
-/// Our own limit of processes holds for the program too, and for all of our user's processes together: it has to leave
-/// room for `wanted` processes of the program beside the `others`. Without it a fork fails that the program may do, and
-/// that looks like a fault of the program.
+/// Checks that this user's own RLIMIT_NPROC leaves room for `wanted` processes of the program besides the `others`.
+/// Otherwise a fork within the program's limit would fail, which would look like a fault of the program.
 void require_room(rlim_t wanted, rlim_t others) {
     rlimit ours = {};
     check("getrlimit", getrlimit(RLIMIT_NPROC, &ours));
@@ -117,8 +117,8 @@ void require_sight_of(const Program& program) {
     __user_cap_data_struct ours[_LINUX_CAPABILITY_U32S_3] = {};
     if (syscall(SYS_capget, &header, ours) == 0 && (ours[0].effective & 1U << CAP_SYS_PTRACE) != 0) return;
     throw std::runtime_error(
-        "as root, which lacks CAP_SYS_PTRACE here (a container?), nobody can be watched who runs as another user: "
-        "be a user yourself (setpriv --reuid=1000 --regid=1000 --clear-groups …), or have it "
+        "as root, which lacks CAP_SYS_PTRACE here (a container?), no process of another user can be watched: "
+        "run this as an ordinary user (setpriv --reuid=1000 --regid=1000 --clear-groups …), or add it "
         "(--cap-add=SYS_PTRACE)");
 }
 

@@ -31,14 +31,14 @@
 namespace harness {
 namespace {
 
-/// As net::check, of a call that returns a descriptor, or wants some: if there is none left, it says what helps.
+/// Like net::check, for calls that need descriptors: when none is left, the message says what helps.
 int check(const char* call, int result) {
     if (result == -1) proc::require_descriptor(call);
     return net::check(call, result);
 }
 
-/// A file in memory that takes the output of many processes: each write goes to its end, since without O_APPEND
-/// processes that write at once to a memfd overwrite each other.
+/// A file in memory for the output of many processes. O_APPEND makes each write go to its end: without it, processes
+/// that write to the memfd at the same time overwrite each other.
 Fd open_output(const char* name) {
     Fd file(check("memfd_create", memfd_create(name, MFD_CLOEXEC)));
     check("fcntl", fcntl(file.number(), F_SETFL, O_APPEND));
@@ -140,13 +140,14 @@ void Process::signal(int number) {
 
 std::vector<proc::Process> Process::alive() const {
     std::vector<proc::Process> all = proc::descendants(keeper_);
-    std::erase_if(all, [](const proc::Process& one) { return one.is_zombie(); });
+    std::erase_if(all, [](const proc::Process& process) { return process.is_zombie(); });
     return all;
 }
 
 std::vector<proc::Process> Process::zombies() const {
     std::vector<proc::Process> all = proc::descendants(keeper_);
-    std::erase_if(all, [this](const proc::Process& one) { return !one.is_zombie() || one.ppid == keeper_; });
+    std::erase_if(all,
+                  [this](const proc::Process& process) { return !process.is_zombie() || process.ppid == keeper_; });
     return all;
 }
 
@@ -156,7 +157,8 @@ bool eventually(const std::function<bool()>& condition, std::chrono::millisecond
     while (!condition()) {
         const auto waited = std::chrono::steady_clock::now() - begin;
         if (waited > patience) return false;
-        const auto pause = std::chrono::ceil<std::chrono::milliseconds>(waited / 8);  // to ask costs time as well
+        // A check costs time: check less often later.
+        const auto pause = std::chrono::ceil<std::chrono::milliseconds>(waited / 8);
         poll(nullptr, 0, static_cast<int>(std::clamp(pause, 1ms, 20ms).count()));
     }
     return true;

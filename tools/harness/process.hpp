@@ -1,7 +1,7 @@
-// Starts a program with its own limits and environment, watches it from outside, and ends it with all that it started.
+// Starts a program with its own limits and environment, watches it from outside, and ends it and its descendants.
 //
-// Between us and the program stands the keeper (keeper.hpp): when we close the program, or die ourselves, of whatever
-// signal, the keeper kills and reaps all that the program has started, and exits.
+// The keeper (keeper.hpp) runs between this process and the program. When the Process object is destroyed, or this
+// process exits or is killed, the keeper kills and reaps all the program's descendants, then exits.
 #pragma once
 
 #include <sys/types.h>
@@ -19,12 +19,12 @@
 
 namespace harness {
 
-/// A program that was started. It ends, at the latest, with this object.
+/// A program that was started. The destructor ends it, if it still runs.
 class Process {
 public:
-    /// Returns when the program runs. Throws std::system_error when it cannot be started; std::runtime_error, which
-    /// says what helps, when it could not be watched (no /proc, no descriptor left, no right to look) or its processes
-    /// could not be limited as they are to be (limits.hpp).
+    /// Returns when the program runs. Throws std::system_error when it cannot be started. Throws std::runtime_error,
+    /// which says what helps, when it cannot be watched (no /proc, no descriptor left, no permission) or its processes
+    /// cannot be limited (limits.hpp).
     explicit Process(const Program& program);
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
@@ -36,28 +36,28 @@ public:
     std::string out() const;  ///< what it and its children have written to stdout up to now
     std::string err() const;  ///< the same for stderr
 
-    /// The wait status (waitpid(2)), once it has ended.
+    /// The wait status (waitpid(2)) of the program, once it has ended.
     std::optional<int> status();
     virtual bool has_ended() { return status().has_value(); }
     /// "exited with 1", "was killed by signal 15 (Terminated)"; "is running" until then.
     std::string fate();
-    /// The same for a process that it has left behind; "is gone" when another process than the keeper has reaped it.
+    /// The same for a process that it has left behind; "is gone" when a process other than the keeper has reaped it.
     std::string fate_of(pid_t pid);
-    /// The zombies that it had not reaped when it ended.
+    /// The zombies that the program had not reaped when it ended.
     const std::vector<pid_t>& left_zombies() const { return left_zombies_; }
 
-    /// Waits until `condition` holds or the program has ended or `patience` has run out, or the program's deadline has
-    /// come; whether `condition` holds. Throws Interrupted.
+    /// Waits until `condition` holds, the program has ended, `patience` has run out or the program's deadline has
+    /// passed. Returns whether `condition` holds. Throws Interrupted.
     bool until(const std::function<bool()>& condition) { return until(condition, program_.patience); }
     bool until(const std::function<bool()>& condition, std::chrono::milliseconds patience);
-    /// Waits until it has ended; whether it has. Afterwards there is a status.
+    /// Waits until the program has ended. Returns whether it has; afterwards status() has a value.
     bool until_ended();
 
-    void signal(int number);  ///< Throws std::system_error when it is not there any more.
+    void signal(int number);  ///< Throws std::system_error when the program no longer exists.
 
-    /// The program and all that it has started, which has not exited: parents first, but for who was left behind.
+    /// The program and its descendants that have not exited: parents before children, except for orphans.
     std::vector<proc::Process> alive() const;
-    /// Those of them that have exited and that their parent, another one of them, has not waited for.
+    /// Its descendants that have exited and that their parent, the program or a descendant, has not waited for.
     std::vector<proc::Process> zombies() const;
 
 protected:
@@ -68,17 +68,18 @@ private:
     void read_reports();
 
     Program program_;
-    Fd out_;  // memory that both we and the program have open as a file (memfd_create(2))
+    Fd out_;  // a memfd that this process and the program share (memfd_create(2))
     Fd err_;
-    Fd reports_;  // from the keeper; when we close it, the keeper ends everything
+    Fd reports_;  // from the keeper; closing it makes the keeper end the program
     pid_t keeper_ = -1;
     pid_t pid_ = -1;
-    std::map<pid_t, int> statuses_;  // of whom the keeper has reaped
+    std::map<pid_t, int> statuses_;  // wait statuses of the processes that the keeper has reaped
     std::vector<pid_t> left_zombies_;
-    bool settled_ = false;  // ended, and the zombies it left are known
+    bool settled_ = false;  // the program has ended and the keeper has reported the zombies that it left
 };
 
-/// Waits until `condition` holds or `patience` has run out; whether it holds. It is asked again every millisecond.
+/// Waits until `condition` holds or `patience` has run out. Returns whether it holds. Checks it every 1 to 20
+/// milliseconds.
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds patience = PATIENCE);
 
 }  // namespace harness

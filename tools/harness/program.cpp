@@ -22,7 +22,7 @@ namespace {
 
 using net::check;
 
-/// No signal is blocked, ignored or handled.
+/// Unblocks all signals and gives each its default action.
 void reset_signals() {
     sigset_t none;
     sigemptyset(&none);
@@ -30,7 +30,7 @@ void reset_signals() {
     for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
 }
 
-/// Our environment, without the settings that the servers read, and with the program's own.
+/// This process's environment, without the settings that the servers read, plus the program's own variables.
 void set_environment(const Program& program) {
     for (const char* variable : {"PORT", "HOST", "SLEEP", "TIMEOUT", "MAX_CLIENTS", "APP_TIMEOUT", "GRACE"}) {
         unsetenv(variable);
@@ -57,7 +57,8 @@ void become(const Program& program, int out, int err, int to_keeper, pid_t keepe
     reset_signals();
     check("dup2", dup2(out, STDOUT_FILENO));
     check("dup2", dup2(err, STDERR_FILENO));
-    check("close_range", syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC));  // ours are not for the program
+    // The program must not inherit our descriptors.
+    check("close_range", syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC));
     set_environment(program);
     limit_output(program);
     limit_processes(program, to_keeper);
@@ -65,7 +66,8 @@ void become(const Program& program, int out, int err, int to_keeper, pid_t keepe
     std::vector<char*> arguments;
     for (const std::string& argument : program.command) arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
-    if (program.max_descriptors) limit(RLIMIT_NOFILE, *program.max_descriptors);  // last: there may be none left
+    // Last: after this the process may have no descriptor left.
+    if (program.max_descriptors) limit(RLIMIT_NOFILE, *program.max_descriptors);
     execvp(arguments[0], arguments.data());
 }
 

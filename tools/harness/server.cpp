@@ -27,43 +27,44 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// How long all of a server must have been asleep in the same calls to be called at rest. More than the article's
-/// longest pause that is worth waiting for: 3 seconds.
+/// When all of a server's processes have slept in the same calls for this long, waiting stops. It is longer than a
+/// sleep of 3 seconds, which the article's servers may have.
 constexpr std::chrono::milliseconds STILLNESS = std::chrono::seconds(5);
-constexpr int LOOKS = 50;  // meanwhile
+constexpr int SNAPSHOTS = 50;  // snapshots taken during that time
 
-/// How long a server that never rests may run, in the processor's time: a slow machine makes it no longer.
+/// The CPU time after which a server that is never seen blocked counts as restless. CPU time does not depend on how
+/// busy the machine is.
 constexpr std::chrono::nanoseconds MOST_WORK = std::chrono::seconds(1);
 
-/// The same of one that listens, and has not waited for anything yet: it may still read its configuration.
+/// The same for a server that listens but has not blocked yet, since it may still be reading its configuration.
 constexpr std::chrono::nanoseconds MOST_WORK_TO_START = std::chrono::seconds(1);
 
-/// More children than this a server has no need of: we never have so many clients.
+/// A server with more children than this forks without end: the probes never connect so many clients.
 constexpr std::size_t MOST_CHILDREN = 64;
 
-/// In so many looks, one after the other, a server has a child that was not there before: it forks for ever.
+/// A server that has a new child in more snapshots in a row than this forks without end.
 constexpr int MOST_BIRTHS = 6;
 
-/// How long a server that never rests is waited for.
+/// How long to wait for a server that never blocks.
 constexpr std::chrono::milliseconds RESTLESS_PATIENCE = std::chrono::seconds(6);
 
-/// Whether a client can come from 127.0.0.1.
+/// Whether a client can connect to the socket through 127.0.0.1.
 bool is_reachable(const proc::ListeningSocket& socket) {
     const std::string host = socket.address.substr(0, socket.address.rfind(':'));
     return host == "127.0.0.1" || host == "0.0.0.0" || host == "[::]" || host == "*";
 }
 
-/// '?' when there is no such process.
+/// The state in /proc/PID/stat; '?' when there is no such process.
 char state_of(pid_t pid) {
     const std::optional<proc::Process> process = proc::process(pid);
     return process ? process->state : '?';
 }
 
-/// How long the process has run, on whichever processors (clock_getcpuclockid(3)); 0 when there is no such process.
+/// The CPU time that the process has used (clock_getcpuclockid(3)); 0 when there is no such process.
 std::chrono::nanoseconds time_of_processor(pid_t pid) {
     clockid_t clock = 0;
     timespec time = {};
-    if (pid <= 0) return {};  // to the kernel 0 is ourselves
+    if (pid <= 0) return {};  // to clock_getcpuclockid 0 means the calling process
     if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) return {};
     return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
@@ -83,20 +84,21 @@ bool is_wait_for_events(const std::string& call) {
 
 bool is_fork(const std::string& call) { return is_one_of(call, {"clone", "clone3", "fork", "vfork"}); }
 
-/// Whether all threads of the process wait for something. To be on the way into write(2), say, is not to wait; nor is a
-/// fork that waits for our keeper (fork_limit.hpp).
+/// Whether all threads of the process are blocked in a system call. A thread that is about to enter a call is
+/// not blocked; nor is a fork that waits for the keeper's permission (fork_limit.hpp).
 bool is_asleep(pid_t pid) {
     const std::vector<pid_t> threads = proc::threads(pid);
     return !threads.empty() && std::all_of(threads.begin(), threads.end(), [](pid_t thread) {
         if (state_of(thread) != 'S') return false;
-        const std::string call = proc::blocked_in(thread);  // after its state: it may have slept in a fork until now
+        const std::string call = proc::blocked_in(thread);  // after the state: it may have slept in fork before
         return !call.empty() && !is_fork(call);
     });
 }
 
 bool has(const std::vector<proc::Descriptor>& all, std::uint64_t socket_inode) {
-    return std::any_of(all.begin(), all.end(),
-                       [&](const proc::Descriptor& one) { return one.is_socket() && one.inode == socket_inode; });
+    return std::any_of(all.begin(), all.end(), [&](const proc::Descriptor& descriptor) {
+        return descriptor.is_socket() && descriptor.inode == socket_inode;
+    });
 }
 
 std::string last_lines(const std::string& text) {
@@ -113,10 +115,11 @@ std::string last_line(std::string text) {
 
 Server::Server(const Program& program)
     : Process(program.environment.count("PORT") ? program : program.with("PORT", std::to_string(program.port))) {
-    // Pre-forked workers come after the listening socket, and before the first client; a daemon is not who we started.
+    // A server forks its workers after it listens and before its first client connects. A daemon is a descendant of the
+    // process that was started, so all descendants are searched.
     const bool listens = until([this] {
         const bool is_found = find_listening_socket();
-        if (is_found && is_asleep() && children().empty() && !may_be_starting()) return true;  // nobody came meanwhile
+        if (is_found && is_asleep() && children().empty() && !may_be_starting()) return true;  // and no child yet
         if (acceptor_ != -1 && runs_without_end()) return set_restless(), true;
         acceptor_ = -1;
         return false;
@@ -127,6 +130,10 @@ Server::Server(const Program& program)
         if (!elsewhere_.empty()) {
             throw NotListening(line + " listens on " + elsewhere_ + ", where no client from 127.0.0.1 can come");
         }
+        if (is_forking_) {
+            throw NotListening(line + " has started " + std::to_string(alive().size()) +
+                               " processes before its first client comes, and starts more");
+        }
         throw NotListening(line + " does not listen: it " + fate() + "\nstdout: " + last_lines(out()) +
                            "\nstderr: " + last_lines(err()));
     }
@@ -134,7 +141,7 @@ Server::Server(const Program& program)
 }
 
 bool Server::may_be_starting() {
-    constexpr std::chrono::milliseconds LONGEST_PAUSE(500);  // between the starts of two workers, say
+    constexpr std::chrono::milliseconds LONGEST_PAUSE(500);  // a server may sleep this long between forking two workers
     if (program().is_restless || std::none_of(first_.begin(), first_.end(), proc::sleeps)) return false;
     if (!sleeping_since_) sleeping_since_ = Clock::now();
     return Clock::now() - *sleeping_since_ < LONGEST_PAUSE;
@@ -152,7 +159,7 @@ bool Server::find_listening_socket() {
     first_.clear();
     listening_inodes_.clear();
     std::vector<std::uint16_t> ports;  // in the order of the processes and their descriptors
-    for (const proc::Process& one : all) first_.insert(one.pid);
+    for (const proc::Process& process : all) first_.insert(process.pid);
     for (const proc::Process& candidate : all) {
         for (const proc::Descriptor& descriptor : proc::descriptors(candidate.pid)) {
             for (const proc::ListeningSocket& socket : listening) {
@@ -179,24 +186,25 @@ bool Server::find_listening_socket() {
 
 void Server::find_acceptor(const std::vector<proc::Process>& all) {
     std::vector<proc::Process> holders;
-    for (const proc::Process& one : all) {
-        const std::vector<proc::Descriptor> descriptors = proc::descriptors(one.pid);
+    for (const proc::Process& process : all) {
+        const std::vector<proc::Descriptor> descriptors = proc::descriptors(process.pid);
         if (std::any_of(descriptors.begin(), descriptors.end(),
                         [this](const proc::Descriptor& each) { return is_listening_socket(each); })) {
-            holders.push_back(one);
+            holders.push_back(process);
         }
     }
     if (holders.empty()) return;
     acceptor_ = holders.front().pid;
     const pid_t parent = holders.front().ppid;
-    const bool are_siblings = holders.size() > 1 && std::all_of(holders.begin(), holders.end(),
-                                                                [=](const auto& one) { return one.ppid == parent; });
+    const bool are_siblings =
+        holders.size() > 1 &&
+        std::all_of(holders.begin(), holders.end(), [=](const auto& process) { return process.ppid == parent; });
     if (are_siblings && first_.contains(parent)) acceptor_ = parent;
 }
 
 std::vector<proc::ListeningSocket> Server::listening() const {
     std::vector<proc::ListeningSocket> sockets = proc::listening_sockets();
-    std::erase_if(sockets, [this](const auto& one) { return !listening_inodes_.contains(one.inode); });
+    std::erase_if(sockets, [this](const auto& socket) { return !listening_inodes_.contains(socket.inode); });
     return sockets;
 }
 
@@ -204,7 +212,7 @@ std::vector<pid_t> Server::workers() const {
     std::vector<pid_t> pids;
     for (const pid_t pid : first_) {
         const std::vector<proc::Descriptor> all = proc::descriptors(pid);
-        const auto listens = [this](const proc::Descriptor& one) { return is_listening_socket(one); };
+        const auto listens = [this](const proc::Descriptor& descriptor) { return is_listening_socket(descriptor); };
         if (pid != acceptor_ && std::any_of(all.begin(), all.end(), listens)) pids.push_back(pid);
     }
     return pids;
@@ -214,9 +222,9 @@ void Server::adopt() {
     const std::vector<proc::ListeningSocket> sockets = proc::listening_sockets();
     for (const proc::Process& process : alive()) {
         first_.insert(process.pid);
-        for (const proc::Descriptor& one : proc::descriptors(process.pid)) {
-            const auto is_its = [&](const auto& each) { return each.inode == one.inode && each.port == port_; };
-            if (std::any_of(sockets.begin(), sockets.end(), is_its)) listening_inodes_.insert(one.inode);
+        for (const proc::Descriptor& descriptor : proc::descriptors(process.pid)) {
+            const auto is_its = [&](const auto& each) { return each.inode == descriptor.inode && each.port == port_; };
+            if (std::any_of(sockets.begin(), sockets.end(), is_its)) listening_inodes_.insert(descriptor.inode);
         }
     }
 }
@@ -229,9 +237,9 @@ bool Server::has_ended() {
 }
 
 std::string Server::death() {
-    // Where a shell stands above it, the shell's end tells its own.
-    const bool told = acceptor_ == pid() || (fate_of(acceptor_) == "is gone" && Process::has_ended());
-    return "it " + (told ? fate() : fate_of(acceptor_)) + (last_words().empty() ? "" : ": " + last_words());
+    // When a shell started the server, the shell has reaped it; the shell's own exit status repeats the server's.
+    const bool is_in_own_status = acceptor_ == pid() || (fate_of(acceptor_) == "is gone" && Process::has_ended());
+    return "it " + (is_in_own_status ? fate() : fate_of(acceptor_)) + (last_words().empty() ? "" : ": " + last_words());
 }
 
 std::string Server::last_words() const { return last_line(err()); }
@@ -239,30 +247,31 @@ std::string Server::last_words() const { return last_line(err()); }
 bool Server::until(const std::function<bool()>& condition) {
     bool holds = false;
     std::string last_seen;
-    int still_looks = 0;  // not the time since the last change: a machine that stands still makes no server hopeless
-    Clock::time_point next_look = Clock::now();
-    std::optional<std::chrono::nanoseconds> worked;  // when all of it was last seen at rest
+    // Counts snapshots and not seconds, so that a suspended or busy machine does not end the wait.
+    int unchanged_snapshots = 0;
+    Clock::time_point next_snapshot = Clock::now();
+    std::optional<std::chrono::nanoseconds> worked;  // the CPU time when all processes were last seen blocked
     std::set<pid_t> known_children;
     int births = 0;
     is_restless_ = is_forking_ = false;
     const auto is_hopeless = [&] {
-        if (Clock::now() < next_look) return false;
-        next_look = Clock::now() + STILLNESS / LOOKS;
+        if (Clock::now() < next_snapshot) return false;
+        next_snapshot = Clock::now() + STILLNESS / SNAPSHOTS;
         const std::size_t known = known_children.size();
-        for (const proc::Process& one : children()) known_children.insert(one.pid);
+        for (const proc::Process& process : children()) known_children.insert(process.pid);
         births = known_children.size() > known ? births + 1 : 0;
         if (births > MOST_BIRTHS) return is_forking_ = true;
         if (program().is_foreign && children().size() > MOST_CHILDREN) return true;
         if (program().is_restless) return false;
         const std::string seen = snapshot();
         std::chrono::nanoseconds works = {};
-        for (const proc::Process& one : alive()) works += time_of_processor(one.pid);
+        for (const proc::Process& process : alive()) works += time_of_processor(process.pid);
         if (!worked || seen.find("R ") == std::string::npos) worked = works;
         if (works - *worked > MOST_WORK) return is_restless_ = true;
-        // A process that waits for a processor, on a busy machine, is not still.
-        still_looks = seen == last_seen && seen.find("R ") == std::string::npos ? still_looks + 1 : 0;
+        // A runnable process that is waiting for the CPU does not count as blocked.
+        unchanged_snapshots = seen == last_seen && seen.find("R ") == std::string::npos ? unchanged_snapshots + 1 : 0;
         last_seen = seen;
-        return !seen.empty() && still_looks > LOOKS;
+        return !seen.empty() && unchanged_snapshots > SNAPSHOTS;
     };
     const auto patience = program().is_restless ? std::min(RESTLESS_PATIENCE, program().patience) : program().patience;
     Process::until([&] { return (holds = condition()) || is_hopeless(); }, patience);
@@ -271,10 +280,10 @@ bool Server::until(const std::function<bool()>& condition) {
 
 bool Server::stays(const std::function<bool()>& condition) {
     const auto begin = std::chrono::steady_clock::now();
-    for (int looks = 0; looks < 25; ++looks) {
+    for (int checks = 0; checks < 25; ++checks) {
         if (!condition()) return false;
         const auto time = std::chrono::steady_clock::now() - begin;
-        if (looks > 5 && time > std::chrono::seconds(1)) break;  // a slow machine has looked for long enough
+        if (checks > 5 && time > std::chrono::seconds(1)) break;  // on a slow machine fewer checks are enough
         poll(nullptr, 0, 1);
     }
     return true;
@@ -298,7 +307,7 @@ bool Server::is_stopped() const { return state_of(acceptor_) == 'T'; }
 std::size_t Server::sockets() const {
     std::size_t count = 0;
     for (const pid_t pid : first_) {
-        for (const proc::Descriptor& one : proc::descriptors(pid)) count += one.is_socket() ? 1 : 0;
+        for (const proc::Descriptor& descriptor : proc::descriptors(pid)) count += descriptor.is_socket() ? 1 : 0;
     }
     return count;
 }
@@ -321,7 +330,7 @@ bool Server::has_empty_queue(pid_t pid) const {
     const std::vector<proc::Descriptor> all = proc::descriptors(pid);
     const std::vector<proc::ListeningSocket> sockets = listening();
     return std::any_of(sockets.begin(), sockets.end(),
-                       [&](const auto& one) { return one.queued == 0 && has(all, one.inode); });
+                       [&](const auto& socket) { return socket.queued == 0 && has(all, socket.inode); });
 }
 
 bool Server::is_asleep() const {
@@ -337,7 +346,7 @@ bool Server::is_listening() const { return !listening().empty(); }
 
 unsigned Server::queued() const {
     unsigned count = 0;
-    for (const proc::ListeningSocket& one : listening()) count += one.queued;
+    for (const proc::ListeningSocket& socket : listening()) count += socket.queued;
     return count;
 }
 
@@ -348,7 +357,7 @@ unsigned Server::backlog() const {
 
 std::vector<proc::Process> Server::children() const {
     std::vector<proc::Process> all = alive();
-    std::erase_if(all, [this](const proc::Process& one) { return first_.contains(one.pid); });
+    std::erase_if(all, [this](const proc::Process& process) { return first_.contains(process.pid); });
     return all;
 }
 
@@ -360,15 +369,15 @@ bool Server::has_noticed_exits() const {
 
 bool Server::is_quiet(std::size_t at_work) const {
     const bool is_done = children().size() == at_work || program().is_restless;
-    return is_done && has_noticed_exits() && is_ready() && is_asleep();  // in this order
+    return is_done && has_noticed_exits() && is_ready() && is_asleep();  // in this order: SIGCHLD wakes
 }
 
 bool Server::is_at_rest() const {
     const std::vector<proc::Process> all = children();
     const std::string own = proc::executable(acceptor_);
-    const auto rests = [&](const proc::Process& one) {
-        const bool will_wake = proc::sleeps(one.pid) && proc::executable(one.pid) == own;
-        return harness::is_asleep(one.pid) && !will_wake;
+    const auto rests = [&](const proc::Process& process) {
+        const bool will_wake = proc::sleeps(process.pid) && proc::executable(process.pid) == own;
+        return harness::is_asleep(process.pid) && !will_wake;
     };
     return std::all_of(all.begin(), all.end(), rests) && has_noticed_exits() && is_ready() && is_asleep();
 }
@@ -385,8 +394,8 @@ std::vector<pid_t> Server::holders_of(const Client& client) const {
     const std::optional<proc::Connection> connection = proc::loopback_connection(port_, client.port());
     std::vector<pid_t> holders;
     if (!connection || connection->inode == 0) return holders;
-    for (const proc::Process& one : alive()) {
-        if (has(proc::descriptors(one.pid), connection->inode)) holders.push_back(one.pid);
+    for (const proc::Process& process : alive()) {
+        if (has(proc::descriptors(process.pid), connection->inode)) holders.push_back(process.pid);
     }
     std::stable_partition(holders.begin(), holders.end(), [this](pid_t pid) { return !first_.contains(pid); });
     return holders;
@@ -394,9 +403,9 @@ std::vector<pid_t> Server::holders_of(const Client& client) const {
 
 Place Server::place_of(const Client& client) const {
     if (!is_asleep()) return Place::moving;
-    if (client.has_ended()) return Place::let_go;
+    if (client.has_ended()) return Place::disconnected;
     const std::vector<pid_t> holders = holders_of(client);
-    // Where workers have sockets of their own, its socket's may be busy while another one is ready.
+    // Workers may have a socket each: the one that got this client may be busy while another is ready.
     const bool may_be_accepted = is_ready() && (listening_inodes_.size() == 1 || queued() == 0);
     if (holders.empty()) return may_be_accepted || !is_asleep() ? Place::moving : Place::in_the_queue;
     if (first_.contains(holders.front())) return Place::with_the_server;
@@ -410,8 +419,8 @@ bool waits_for_bytes(pid_t pid) {
 
 std::string Server::snapshot() const {
     std::ostringstream text;
-    for (const proc::Process& one : alive()) {
-        for (const pid_t thread : proc::threads(one.pid)) {
+    for (const proc::Process& process : alive()) {
+        for (const pid_t thread : proc::threads(process.pid)) {
             text << thread << proc::blocked_in(thread) << state_of(thread) << ' ';
         }
     }
@@ -434,10 +443,10 @@ std::string Server::describe() {
          << " in the accept queue" << (proc::is_pending(acceptor_, SIGCHLD) ? ", SIGCHLD pending" : "");
     std::vector<proc::Process> all = alive();
     for (const proc::Process& zombie : zombies()) all.push_back(zombie);
-    for (const proc::Process& one : all) {
-        text << "\n  pid " << one.pid << " (" << one.name << ", child of " << one.ppid << "), state " << one.state
-             << ", blocked in \"" << proc::blocked_in(one.pid) << '"';
-        for (const proc::Descriptor& descriptor : proc::descriptors(one.pid)) {
+    for (const proc::Process& process : all) {
+        text << "\n  pid " << process.pid << " (" << process.name << ", child of " << process.ppid << "), state "
+             << process.state << ", blocked in \"" << proc::blocked_in(process.pid) << '"';
+        for (const proc::Descriptor& descriptor : proc::descriptors(process.pid)) {
             text << "\n    descriptor " << descriptor.number << ' ' << descriptor.target;
         }
     }

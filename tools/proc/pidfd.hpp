@@ -1,4 +1,5 @@
-// A hold on a process (pidfd_open(2)): it does not keep the process alive, but it tells of its end, to anybody.
+// A descriptor that refers to a process (pidfd_open(2)). It does not keep the process alive, but reports its exit to
+// any process that holds it.
 #pragma once
 
 #include <sys/types.h>
@@ -11,15 +12,15 @@ namespace proc {
 /// when the process becomes a zombie, and again when it is reaped.
 class PidFd {
 public:
-    /// Holds nothing when there is no such process, or no descriptor left.
+    /// Holds no descriptor when there is no such process, or no descriptor is left.
     explicit PidFd(pid_t pid);
     PidFd(PidFd&& other) noexcept;
     PidFd& operator=(PidFd&&) = delete;
     ~PidFd();
 
-    int fileno() const { return fd_; }  ///< -1 when it holds nothing
+    int fileno() const { return fd_; }  ///< -1 when it holds none
 
-    /// How the process ended, as waitpid(2) gives it, once it was reaped, by whomever. Nothing before, and on a kernel
+    /// The wait status (waitpid(2)) of the process, once any process has reaped it. Empty before that, and on a kernel
     /// that does not keep it (before Linux 6.15).
     std::optional<int> exit_status() const;
 

@@ -44,7 +44,8 @@ std::string read_file(pid_t pid, const char* name) {
     return text;
 }
 
-/// Calls `visit` with each entry of `directory` whose name is a whole number. Does nothing when it cannot be read.
+/// Calls `visit` with each entry of `directory` whose name is a whole number. Does nothing when the directory cannot be
+/// read.
 template <class Visit> void for_each_number(const std::string& directory, Visit visit) {
     const std::unique_ptr<DIR, int (*)(DIR*)> open_directory(opendir(directory.c_str()), closedir);
     if (!open_directory) return require_descriptor("opendir");
@@ -57,7 +58,7 @@ template <class Visit> void for_each_number(const std::string& directory, Visit 
     }
 }
 
-/// What follows `key` in the line of `text`, a file of /proc, that starts with it; empty when there is none.
+/// The rest of the line that starts with `key` in `text`, a file of /proc; empty when there is no such line.
 std::string line_of(const std::string& text, const std::string& key) {
     std::size_t at = text.starts_with(key) ? 0 : text.find('\n' + key);
     if (at == std::string::npos) return "";
@@ -66,17 +67,17 @@ std::string line_of(const std::string& text, const std::string& key) {
     return text.substr(at, text.find('\n', at) - at);
 }
 
-/// The number that `text` begins with, without a "0x".
+/// The number that `text` begins with; "0x" is not recognised.
 template <class Integer> std::optional<Integer> leading_number(std::string_view text, int base = 10) {
     Integer value = 0;
     const std::errc error = std::from_chars(text.data(), text.data() + text.size(), value, base).ec;
     return error == std::errc() ? std::optional(value) : std::nullopt;
 }
 
-/// The number that a word is; 0 when it is none.
+/// The word as a number; 0 when it is not one.
 template <class Integer> Integer number(std::string_view word) { return leading_number<Integer>(word).value_or(0); }
 
-/// The words of a line, which single blanks separate.
+/// The words of a line, separated by spaces.
 std::vector<std::string_view> words_of(std::string_view line) {
     std::vector<std::string_view> words;
     for (std::size_t at = 0; at < line.size();) {
@@ -87,8 +88,9 @@ std::vector<std::string_view> words_of(std::string_view line) {
     return words;
 }
 
-/// The pids in the files `children` of all threads of the process, as they are at this moment or nearly so.
-std::vector<pid_t> look_at_children(pid_t pid) {
+/// One reading of the files /proc/PID/task/TID/children of all threads of the process. It may be inconsistent when a
+/// child exits meanwhile.
+std::vector<pid_t> read_children(pid_t pid) {
     std::vector<pid_t> all;
     for (const pid_t thread : threads(pid)) {
         const std::string pids = read_file(pid, ("task/" + std::to_string(thread) + "/children").c_str());
@@ -109,13 +111,13 @@ bool has_signal(const std::string& status, const char* mask, int signal) {
     return (leading_number<std::uint64_t>(line_of(status, mask), 16).value_or(0) >> (signal - 1) & 1) != 0;
 }
 
-/// The soft limit in a line of /proc/PID/limits.
+/// The soft limit in the line of /proc/PID/limits that starts with `name`.
 rlim_t limit_of(const std::string& limits, const char* name) {
     return leading_number<rlim_t>(line_of(limits, name)).value_or(RLIM_INFINITY);  // "unlimited"
 }
 
-/// The call that a process is in when it sleeps in this function of the kernel; the function where that says not
-/// enough.
+/// The system call in which a process sleeps, derived from the kernel function in /proc/PID/wchan. If the call is not
+/// clear from it, the name of the function itself.
 std::string call_behind(const std::string& kernel_function) {
     if (kernel_function.empty() || kernel_function == "0") return "";
     if (kernel_function == "inet_csk_accept") return "accept";
@@ -126,20 +128,20 @@ std::string call_behind(const std::string& kernel_function) {
 
 /// A system call and its arguments, as /proc/PID/syscall shows them (proc(5)).
 struct Call {
-    std::string name;  ///< empty: none
+    std::string name;  ///< empty: the process is in no call
     std::array<std::uint64_t, 6> arguments = {};  ///< each as wide as a register: 32 bits on a 32-bit system
 };
 
-/// Whether a call with this name waits for what happens to descriptors, and how many it was given: the argument that
-/// says so is an int, or small.
+/// For a call that waits for events on descriptors, the number of descriptors that it was given; otherwise empty. Only
+/// the lower 32 bits of the argument count: it is an int, or small.
 std::optional<std::uint32_t> count_of_descriptors(const Call& call) {
     if (call.name == "select" || call.name == "pselect6") return static_cast<std::uint32_t>(call.arguments[0]);
     if (call.name == "poll" || call.name == "ppoll") return static_cast<std::uint32_t>(call.arguments[1]);
     return std::nullopt;
 }
 
-/// Whether select(2), poll(2) or one of their kind was given a time to return after. It is an int for poll, and less
-/// than 0 for none; a pointer for the others, and null for none.
+/// Whether select(2), poll(2) or a similar call was given a timeout. For poll it is an int, and negative means none;
+/// for the others it is a pointer, and null means none.
 bool has_timeout(const Call& call) {
     if (call.name == "poll") return static_cast<std::int32_t>(call.arguments[2]) >= 0;
     return (call.name == "ppoll" ? call.arguments[2] : call.arguments[4]) != 0;
@@ -158,7 +160,7 @@ Call blocking_call(pid_t pid) {
     for (std::size_t i = 0; i < call.arguments.size(); ++i) {
         call.arguments[i] = leading_number<std::uint64_t>(words[i + 1].substr(2), 16).value_or(0);  // after "0x"
     }
-    // Where there is no call pause(2), the library makes it of a ppoll that only a signal can end (aarch64, riscv64).
+    // On aarch64 and riscv64 there is no system call pause(2): the library calls ppoll without descriptors or timeout.
     if (count_of_descriptors(call) == 0U && !has_timeout(call)) call.name = "pause";
     return call;
 }
@@ -174,7 +176,9 @@ std::optional<Process> process(pid_t pid) {
     found.pid = pid;
     found.name = stat.substr(open + 1, close - open - 1);
     const std::vector<std::string_view> fields = words_of(std::string_view(stat).substr(close + 1));
-    const auto field = [&](std::size_t n) { return n - 3 < fields.size() ? fields[n - 3] : ""; };  // as proc(5) counts
+    const auto field = [&](std::size_t n) {
+        return n - 3 < fields.size() ? fields[n - 3] : "";
+    };  // numbered as in proc(5)
     found.state = field(3).empty() ? '?' : field(3)[0];
     found.ppid = number<pid_t>(field(4));
     found.faults = number<std::uint64_t>(field(10));
@@ -197,7 +201,7 @@ std::vector<Process> processes() {
 std::vector<Process> children(pid_t pid) {
     if (!has_children_files()) {
         std::vector<Process> all = processes();
-        std::erase_if(all, [&](const Process& one) { return one.ppid != pid; });
+        std::erase_if(all, [&](const Process& candidate) { return candidate.ppid != pid; });
         return all;
     }
     std::vector<Process> all;
@@ -209,24 +213,25 @@ std::vector<Process> children(pid_t pid) {
 }
 
 std::vector<Process> descendants(pid_t pid) {
-    const auto has_ended = [](const Process& one) {
-        const std::optional<Process> now = one.is_zombie() ? std::nullopt : process(one.pid);
+    const auto has_ended = [](const Process& candidate) {
+        const std::optional<Process> now = candidate.is_zombie() ? std::nullopt : process(candidate.pid);
         return !now || now->is_zombie();
     };
-    const auto is_as_before = [](const Process& one, const Process& other) {
-        return one.pid == other.pid && one.is_zombie() == other.is_zombie();
+    const auto is_as_before = [](const Process& current, const Process& earlier) {
+        return current.pid == earlier.pid && current.is_zombie() == earlier.is_zombie();
     };
     std::vector<Process> before;
-    for (int look = 0;; ++look) {
+    for (int scan = 0;; ++scan) {
         std::vector<Process> found = children(pid);
         for (std::size_t i = 0; i < found.size(); ++i) {
             const std::vector<Process> below = children(found[i].pid);
             found.insert(found.end(), below.begin(), below.end());
         }
-        // Who has ended may have handed its children to a process whose list had been read.
+        // When a process exits during the scan, its children get a new parent, whose list may have been read before.
+        // Scan again until no process has exited, or two scans in a row agree.
         const bool is_whole = std::none_of(found.begin(), found.end(), has_ended) ||
                               std::equal(found.begin(), found.end(), before.begin(), before.end(), is_as_before);
-        if (is_whole || look == 100) return found;
+        if (is_whole || scan == 100) return found;
         before = std::move(found);
     }
 }
@@ -244,9 +249,9 @@ std::vector<pid_t> child_pids(pid_t pid) {
         for (const Process& child : children(pid)) all.push_back(child.pid);
         return all;
     }
-    std::vector<pid_t> before = look_at_children(pid);
-    for (int look = 0; look < 100; ++look) {  // more than two only when its children come and go meanwhile
-        std::vector<pid_t> now = look_at_children(pid);
+    std::vector<pid_t> before = read_children(pid);
+    for (int scan = 0; scan < 100; ++scan) {  // usually two readings; more when children start or exit meanwhile
+        std::vector<pid_t> now = read_children(pid);
         if (now == before) break;
         before = std::move(now);
     }
@@ -269,7 +274,7 @@ std::string blocked_in(pid_t pid) { return blocking_call(pid).name; }
 bool sleeps(pid_t pid) {
     const Call call = blocking_call(pid);
     if (call.name == "nanosleep" || call.name == "clock_nanosleep") return true;
-    return count_of_descriptors(call) == 0U;  // and there is a timeout: without one it is no sleep, but a pause
+    return count_of_descriptors(call) == 0U;  // the call has a timeout: without one its name would be "pause"
 }
 
 std::vector<Descriptor> descriptors(pid_t pid) {
@@ -279,16 +284,17 @@ std::vector<Descriptor> descriptors(pid_t pid) {
         char target[256];
         const ssize_t size = readlink((directory + '/' + std::to_string(number)).c_str(), target, sizeof target);
         if (size == -1) return;  // closed meanwhile
-        Descriptor one{number, std::string(target, static_cast<std::size_t>(size)), 0};
-        if (one.target.starts_with("socket:[")) one.inode = std::strtoull(one.target.c_str() + 8, nullptr, 10);
-        all.push_back(std::move(one));
+        Descriptor descriptor{number, std::string(target, static_cast<std::size_t>(size)), 0};
+        if (descriptor.target.starts_with("socket:["))
+            descriptor.inode = std::strtoull(descriptor.target.c_str() + 8, nullptr, 10);
+        all.push_back(std::move(descriptor));
     });
     std::sort(all.begin(), all.end(), [](const Descriptor& a, const Descriptor& b) { return a.number < b.number; });
     return all;
 }
 
 bool is_readable(pid_t pid) {
-    char target[64];  // a link that is guarded as the rest is, and that a zombie has as well
+    char target[64];  // needs the same permission as the other files, and exists for a zombie too
     return readlink(("/proc/" + std::to_string(pid) + "/ns/user").c_str(), target, sizeof target) != -1;
 }
 
@@ -325,13 +331,13 @@ Limits limits(pid_t pid) {
 }
 
 std::optional<uid_t> user_of(pid_t pid) {
-    return leading_number<uid_t>(line_of(read_file(pid, "status"), "Uid:"));  // the real one comes first
+    return leading_number<uid_t>(line_of(read_file(pid, "status"), "Uid:"));  // the first number is the real user id
 }
 
 std::size_t count_of_user(uid_t user) {
     std::size_t count = 0;
-    for (const Process& one : processes()) {
-        if (user_of(one.pid) == user) count += std::max(one.threads, 1U);
+    for (const Process& process : processes()) {
+        if (user_of(process.pid) == user) count += std::max(process.threads, 1U);
     }
     return count;
 }

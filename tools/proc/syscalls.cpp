@@ -27,7 +27,7 @@ constexpr Syscall SYSCALLS[] = {
     {SYS_restart_syscall, "restart_syscall"},
     {SYS_epoll_pwait, "epoll_pwait"},
     {SYS_rt_sigsuspend, "rt_sigsuspend"},
-// Newer calls, which the headers of an older system lack.
+// Newer calls: the headers of an older system do not define them.
 #ifdef SYS_clone3
     {SYS_clone3, "clone3"},
 #endif
@@ -37,7 +37,7 @@ constexpr Syscall SYSCALLS[] = {
 #ifdef SYS_io_uring_enter
     {SYS_io_uring_enter, "io_uring_enter"},
 #endif
-// Calls that take a time of 32 bits, or return one: riscv32 has none of them.
+// Calls with a 32-bit time: riscv32 has none of them.
 #ifdef SYS_recvmmsg
     {SYS_recvmmsg, "recvmmsg"},
 #endif
@@ -62,7 +62,7 @@ constexpr Syscall SYSCALLS[] = {
 #ifdef SYS_rt_sigtimedwait
     {SYS_rt_sigtimedwait, "rt_sigtimedwait"},
 #endif
-// Older calls, which newer architectures (aarch64, riscv64) have not taken over, or which only some have.
+// Older calls, which newer architectures (aarch64, riscv64) lack, and calls that only some architectures have.
 #ifdef SYS_accept
     {SYS_accept, "accept"},
 #endif
@@ -99,8 +99,8 @@ constexpr Syscall SYSCALLS[] = {
 #ifdef SYS_semtimedop
     {SYS_semtimedop, "semtimedop"},
 #endif
-    // The calls whose time has 64 bits on a 32-bit system too, since Linux 5.1. All 32-bit architectures have given
-    // them these numbers, and the 64-bit ones have left the numbers unused (scripts/syscall.tbl in Linux).
+    // The calls with a 64-bit time on 32-bit systems, since Linux 5.1. All 32-bit architectures use these numbers for
+    // them, and the 64-bit ones leave the numbers unused (scripts/syscall.tbl in Linux).
     {407, "clock_nanosleep"},
     {413, "pselect6"},
     {414, "ppoll"},

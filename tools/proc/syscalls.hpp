@@ -3,8 +3,8 @@
 
 namespace proc {
 
-/// The name of the call with this number on the architecture that this was compiled for; null for a call that is not
-/// in the table. A call that has two numbers has one name: what a 32-bit system calls ppoll_time64 is "ppoll" as well.
+/// The name of the call with this number on the architecture that the program was compiled for; null when the table
+/// lacks it. A call with two numbers has one name: ppoll_time64 of a 32-bit system is "ppoll" as well.
 const char* syscall_name(long number);
 
 }  // namespace proc

@@ -42,8 +42,8 @@ public:
     SockDiag& operator=(const SockDiag&) = delete;
     ~SockDiag() { close(fd_); }
 
-    /// Sends the request and calls `visit` with every answer, its header first. Throws std::system_error for an error
-    /// of the kernel's.
+    /// Sends the request and calls `visit` with every answer, its header first. Throws std::system_error when the
+    /// kernel answers with an error.
     template <class Visit> void ask(const inet_diag_req_v2& what, int flags, Visit visit) {
         struct {
             nlmsghdr header;
@@ -67,7 +67,7 @@ public:
                     fail(-static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error);
                 }
                 visit(*header, *static_cast<const inet_diag_msg*>(NLMSG_DATA(header)));
-                if ((flags & NLM_F_DUMP) == 0) return;  // a single socket is answered by a single message
+                if ((flags & NLM_F_DUMP) == 0) return;  // a request for a single socket gets a single message
             }
         }
     }
@@ -88,19 +88,20 @@ template <class Visit> void for_each_socket(unsigned states, bool with_info, Vis
     }
 }
 
-/// From the attribute INET_DIAG_INFO of an answer, which was asked for. 0 when it is not there.
+/// The time since data was last sent, from the attribute INET_DIAG_INFO of an answer; 0 when the attribute is missing.
 std::chrono::milliseconds since_sent(const nlmsghdr& header, const inet_diag_msg& message) {
     auto left = static_cast<unsigned>(NLMSG_PAYLOAD(&header, sizeof message));
-    for (auto* one = reinterpret_cast<const rtattr*>(&message + 1); RTA_OK(one, left); one = RTA_NEXT(one, left)) {
+    for (auto* attribute = reinterpret_cast<const rtattr*>(&message + 1); RTA_OK(attribute, left);
+         attribute = RTA_NEXT(attribute, left)) {
         tcp_info info = {};
-        if (one->rta_type != INET_DIAG_INFO) continue;
-        std::memcpy(&info, RTA_DATA(one), std::min<std::size_t>(sizeof info, RTA_PAYLOAD(one)));
+        if (attribute->rta_type != INET_DIAG_INFO) continue;
+        std::memcpy(&info, RTA_DATA(attribute), std::min<std::size_t>(sizeof info, RTA_PAYLOAD(attribute)));
         return std::chrono::milliseconds(info.tcpi_last_data_sent);
     }
     return std::chrono::milliseconds(0);
 }
 
-/// "127.0.0.1:8888"; for a family other than IPv4 "[::1]:8888".
+/// The address in text: "127.0.0.1:8888"; for a family other than IPv4 "[::1]:8888".
 std::string address_of(int family, const __be32 (&address)[4], __be16 port) {
     char text[INET6_ADDRSTRLEN] = "";
     inet_ntop(family, address, text, sizeof text);
@@ -114,23 +115,23 @@ std::string address_of(int family, const __be32 (&address)[4], __be16 port) {
 
 std::vector<ListeningSocket> listening_sockets() {
     std::vector<ListeningSocket> all;
-    for_each_socket(1U << TCP_LISTEN, false, [&](const nlmsghdr&, const inet_diag_msg& one) {
-        all.push_back({one.idiag_inode, ntohs(one.id.idiag_sport), one.idiag_rqueue, one.idiag_wqueue, one.idiag_uid,
-                       address_of(one.idiag_family, one.id.idiag_src, one.id.idiag_sport)});
+    for_each_socket(1U << TCP_LISTEN, false, [&](const nlmsghdr&, const inet_diag_msg& socket) {
+        all.push_back({socket.idiag_inode, ntohs(socket.id.idiag_sport), socket.idiag_rqueue, socket.idiag_wqueue,
+                       socket.idiag_uid, address_of(socket.idiag_family, socket.id.idiag_src, socket.id.idiag_sport)});
     });
     return all;
 }
 
 std::vector<TcpSocket> tcp_sockets(bool with_times) {
     std::vector<TcpSocket> all;
-    for_each_socket(~(1U << TCP_LISTEN), with_times, [&](const nlmsghdr& header, const inet_diag_msg& one) {
-        const bool peer_has_ended =
-            one.idiag_state == TCP_CLOSE_WAIT || one.idiag_state == TCP_LAST_ACK || one.idiag_state == TCP_CLOSING;
-        const unsigned end = peer_has_ended && one.idiag_rqueue > 0 ? 1 : 0;  // the kernel counts the FIN as a byte
-        all.push_back({one.idiag_inode, one.idiag_state, ntohs(one.id.idiag_sport),
-                       address_of(one.idiag_family, one.id.idiag_src, one.id.idiag_sport),
-                       address_of(one.idiag_family, one.id.idiag_dst, one.id.idiag_dport), one.idiag_rqueue - end,
-                       one.idiag_timer == 1, since_sent(header, one)});
+    for_each_socket(~(1U << TCP_LISTEN), with_times, [&](const nlmsghdr& header, const inet_diag_msg& socket) {
+        const bool peer_has_ended = socket.idiag_state == TCP_CLOSE_WAIT || socket.idiag_state == TCP_LAST_ACK ||
+                                    socket.idiag_state == TCP_CLOSING;
+        const unsigned end = peer_has_ended && socket.idiag_rqueue > 0 ? 1 : 0;  // the kernel counts the FIN as a byte
+        all.push_back({socket.idiag_inode, socket.idiag_state, ntohs(socket.id.idiag_sport),
+                       address_of(socket.idiag_family, socket.id.idiag_src, socket.id.idiag_sport),
+                       address_of(socket.idiag_family, socket.id.idiag_dst, socket.id.idiag_dport),
+                       socket.idiag_rqueue - end, socket.idiag_timer == 1, since_sent(header, socket)});
     });
     return all;
 }
@@ -153,8 +154,9 @@ std::optional<Connection> loopback_connection(std::uint16_t port, std::uint16_t 
     what.id.idiag_cookie[0] = what.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
     std::optional<Connection> found;
     try {
-        SockDiag().ask(what, 0, [&](const nlmsghdr&, const inet_diag_msg& one) {
-            if (one.idiag_state != TCP_LISTEN) found = Connection{one.idiag_inode, one.idiag_state, one.idiag_rqueue};
+        SockDiag().ask(what, 0, [&](const nlmsghdr&, const inet_diag_msg& socket) {
+            if (socket.idiag_state != TCP_LISTEN)
+                found = Connection{socket.idiag_inode, socket.idiag_state, socket.idiag_rqueue};
         });
     } catch (const std::system_error& error) {
         if (error.code() != std::errc::no_such_file_or_directory) throw;

@@ -23,9 +23,9 @@
 namespace replay {
 namespace {
 
-/// How the arguments of a call are written, a letter each: d a number, p a pointer, a an address of a socket, b bytes
-/// whose number is the next argument, r bytes that the call has filled in, g a signal, t a timespec, f a family of
-/// sockets, o a socket's option. Uppercase D: a descriptor, about which the call is.
+/// The format of a call's arguments, one letter each: d a number, p a pointer, a a socket address, b bytes whose number
+/// is the next argument, r bytes that the call has filled in, g a signal, t a timespec, f an address family, o a socket
+/// option. Uppercase D: the descriptor that the call uses.
 struct Format {
     const char* name;
     const char* letters;
@@ -77,7 +77,7 @@ const std::map<long, Format>& formats() {
 
 constexpr std::size_t MOST_BYTES = 48;
 
-/// Bytes as a C string of printable ASCII, cut off with "..." where they are many.
+/// Bytes as a C string of printable ASCII; a long one is cut off with "...".
 std::string literal(const std::string& bytes, std::size_t all) {
     std::string text = "\"";
     for (const char byte : bytes) {
@@ -170,13 +170,13 @@ std::optional<ShownCall> shown_call(const Tracee& tracee) {
     }
     const bool is_local = (shown.name == "socket" && shown.arguments.find("AF_INET") == std::string::npos) ||
                           (shown.name == "connect" && shown.arguments.find(':') == std::string::npos);
-    if (is_local) return std::nullopt;  // no TCP
+    if (is_local) return std::nullopt;  // not a TCP socket
     if (shown.name == "sigaction" && (tracee.call.arguments[0] != SIGCHLD || tracee.call.arguments[1] == 0))
         return std::nullopt;
     return shown;
 }
 
-// musl has no such tables: there, only the names that the steps' lessons are about.
+// musl has no such tables: there only the names that matter in the steps are known.
 std::string error_name(int number) {
 #ifdef __GLIBC__
     if (const char* const name = strerrorname_np(number)) return name;

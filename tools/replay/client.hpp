@@ -1,4 +1,4 @@
-// A client of the recorder's own, which does one thing at a time.
+// The recorder's own client, which does one thing at a time.
 #pragma once
 
 #include <cstddef>
@@ -15,11 +15,11 @@ public:
     Client& operator=(Client&&) = delete;
     ~Client();
 
-    std::uint16_t port() const { return port_; }  ///< at its end
+    std::uint16_t port() const { return port_; }  ///< the client's port
     void ask();  ///< sends a request
     void hang_up();  ///< closes the connection
 
-    /// Takes what has come, without waiting.
+    /// Receives the bytes that have arrived, without waiting.
     void receive();
     /// "connected", "asked", "answered", "ended" (by the server), "reset", "gone" (by itself).
     const char* state() const;

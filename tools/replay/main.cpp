@@ -25,9 +25,9 @@ using namespace replay;
 constexpr const char* USAGE =
     "usage: replay [--json] [-o FILE] [--beside STEP] SERVER [ARGUMENT…] [-- CLIENT [ARGUMENT…]]";
 constexpr const char* HELP = R"(
-Starts a server and its clients under ptrace(2), lets one process go on at a time, and writes down each system call,
-signal, fork and end, with its line in the source and with what the kernel says at that moment. The page that it writes
-plays that forward and back: open it in a browser.
+Starts a server and its clients under ptrace(2), lets one process run at a time, and records each system call, signal,
+fork and exit, with its source line and the kernel's state at that moment. The page that it writes plays the recording
+forward and back: open it in a browser.
 
   ./replay ./step_e                              the step's own clients
   ./replay ./my_server -- ./client3 --max-clients 3
@@ -43,7 +43,7 @@ plays that forward and back: open it in a browser.
 struct Options {
     Plan plan;
     std::string output;
-    std::string beside;  ///< another step, to be shown with it; empty: none
+    std::string beside;  ///< another step, shown beside it; empty: none
     bool is_json = false;
     bool is_help = false;
 };
@@ -54,11 +54,11 @@ Options parse_options(int argc, char* argv[]) {
     Options options;
     int at = 1;
     for (; at < argc && argv[at][0] == '-'; ++at) {
-        const std::string one = argv[at];
-        if (one == "--json") options.is_json = true;
-        else if (one == "--help" || one == "-h") options.is_help = true;
-        else if (one == "--beside" && at + 1 < argc) options.beside = argv[++at];
-        else if (one == "-o" && at + 1 < argc) options.output = argv[++at];
+        const std::string word = argv[at];
+        if (word == "--json") options.is_json = true;
+        else if (word == "--help" || word == "-h") options.is_help = true;
+        else if (word == "--beside" && at + 1 < argc) options.beside = argv[++at];
+        else if (word == "-o" && at + 1 < argc) options.output = argv[++at];
         else throw std::invalid_argument(USAGE);
     }
     std::vector<std::string>* command = &options.plan.server;
@@ -71,21 +71,21 @@ Options parse_options(int argc, char* argv[]) {
     return options;
 }
 
-/// The letter of the article's step that the command starts; 0: it starts something else.
+/// The letter of the article's step that the command starts; 0: another program.
 char step_of(const Plan& plan) {
     const std::string name = std::filesystem::path(plan.server[0]).filename().string();
     const bool is_step = name.size() == 6 && name.starts_with("step_") && name[5] >= 'a' && name[5] <= 'h';
-    const bool has_arguments = plan.server.size() > 1 && name != "step_h";  // step_h's is its application
+    const bool has_arguments = plan.server.size() > 1 && name != "step_h";  // step_h takes an argument: its application
     return is_step && !has_arguments && plan.client.empty() ? name[5] : char{0};
 }
 
-/// "step_e", "server" for python3 server.py.
+/// The name of the server: "step_e"; "server" for python3 server.py.
 std::string name_of(const Plan& plan) {
     const std::string& named = plan.step != 0 ? plan.server.front() : plan.server.back();
     return std::filesystem::path(named).stem().string();
 }
 
-/// Says what was recorded; the line goes on.
+/// Prints what was recorded, without ending the line.
 void report(const Recorder& recorder, const Plan& plan) {
     static bool is_first = true;
     std::cout << (std::exchange(is_first, false) ? "recorded " : " and ") << recorder.steps() << " steps of "
@@ -115,7 +115,7 @@ int run(int argc, char* argv[]) {
         return 0;
     }
     proc::require_proc();
-    prctl(PR_SET_CHILD_SUBREAPER, 1);  // a process whose parent ends becomes ours, to be ended with the rest
+    prctl(PR_SET_CHILD_SUBREAPER, 1);  // orphans become children of this process, so that they are killed with the rest
     struct sigaction action = {};
     action.sa_handler = [](int) { was_interrupted = 1; };
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);

@@ -7,7 +7,7 @@
 
 namespace replay {
 
-// Made of page.html, page.css and page.js by the Makefile.
+// The Makefile generates it from page.html, page.css and page.js.
 extern const char* const PAGE_HTML;
 extern const char* const PAGE_CSS;
 extern const char* const PAGE_JS;

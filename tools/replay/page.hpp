@@ -1,4 +1,4 @@
-// The page: the recordings, and what plays them, in one file that asks nobody for anything.
+// The page: the recordings and their player in one file, which loads nothing from elsewhere.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -7,7 +7,7 @@
 
 namespace replay {
 
-/// One HTML file. Of several recordings the page shows one, or two side by side.
+/// One HTML file. With several recordings, the page shows one, or two side by side.
 std::string page(const std::vector<nlohmann::ordered_json>& recordings);
 
 }  // namespace replay

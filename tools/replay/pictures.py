@@ -26,6 +26,7 @@ MOMENTS = {
     "e": "steps.findIndex((one) => one.kind === 'handler returns')",
     "f": "steps.findLastIndex((one) => one.kind === 'exit')",
     "g": "steps.findLastIndex((one) => one.name === 'waitpid' && one.result > 0)",
+    "h": "steps.findIndex((one) => one.name === 'accept' && one.result > 0)",
 }
 STYLE = """<style>svg{font:13px system-ui,sans-serif;background:#fbfaf7}text{fill:var(--text)}.q{fill:var(--quiet)}
 .m{font:12px ui-monospace,monospace}.b{font-weight:600}.a{fill:var(--key);font-weight:600}.said{font-size:15px}
@@ -64,7 +65,8 @@ def lines_of(sentence, most=100):
 def picture(browser, step):
     with tempfile.TemporaryDirectory() as folder:
         page = f"{folder}/page.html"
-        subprocess.run(["./replay", "-o", page, f"./step_{step}"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        application = ["step_h_wsgi.hello:application"] if step == "h" else []
+        subprocess.run(["./replay", "-o", page, f"./step_{step}", *application], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         browser.get(f"file://{page}#step=1&lang=en")
         script = DRAW.replace("MOMENT", MOMENTS[step]).replace("WIDTH", str(WIDTH))
         svg, sentence = browser.execute_script(script)

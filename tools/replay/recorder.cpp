@@ -34,7 +34,7 @@
 namespace replay {
 namespace {
 
-/// There are enough steps.
+/// Thrown when the recording has MOST_STEPS steps.
 struct Full {};
 
 bool is_fork(long number) {
@@ -50,7 +50,7 @@ bool waits_for_many(const std::string& call) {
 
 bool is_sleep(const std::string& call) { return call == "nanosleep" || call == "clock_nanosleep"; }
 
-/// Whether a call about a descriptor is of interest: sockets are, and what the server prints.
+/// Whether a call that uses this descriptor is shown: sockets are, and the server's output.
 bool is_about_clients(const ShownCall& call, const std::string& target) {
     if (call.descriptor == -1) return true;
     if (target.starts_with("socket:") || target.starts_with("anon_inode:[eventpoll]")) return true;
@@ -79,7 +79,7 @@ const char* disposition_name(proc::Disposition disposition) {
 Recorder::Recorder(Plan plan) : plan_(std::move(plan)), output_(memfd_create("output", MFD_CLOEXEC)) {}
 Recorder::~Recorder() { close(output_); }
 
-// ---- what is played ------------------------------------------------------------------------------
+// ---- scenario ------------------------------------------------------------------------------------
 
 void Recorder::record(bool (*is_interrupted)()) {
     is_interrupted_ = is_interrupted;
@@ -179,12 +179,15 @@ void Recorder::hang_up(std::size_t client) {
     add_step({{"client", client}, {"kind", "hangup"}});
 }
 
-// ---- who goes on ---------------------------------------------------------------------------------
+// ---- scheduling ----------------------------------------------------------------------------------
 
-/// The server's process that ran goes on until it blocks; then children before the server, so that those that end
-/// together do, and the server's side before its clients. Null: all are blocked, or have ended.
+/// Chooses the process that runs next; null when all are blocked or have exited. The server's process that ran last
+/// goes on until it blocks. Then children run before the server, so that several children can exit before the server
+/// runs. The server's processes run before the clients.
 Tracee* Recorder::next() {
-    const auto can_run = [](const Tracee& one) { return one.is_stopped() && one.stop != Stop::group_stop; };
+    const auto can_run = [](const Tracee& candidate) {
+        return candidate.is_stopped() && candidate.stop != Stop::group_stop;
+    };
     if (current_ && can_run(*current_) && !current_->is_client) return current_;
     Tracee* last = nullptr;
     for (const bool is_client : {false, true}) {
@@ -201,7 +204,7 @@ Tracee* Recorder::next() {
 void Recorder::run_until_idle() {
     tracer_.settle();
     note_ends();
-    int hidden = 0;  // turns without a step: a runtime's own threads call for ever
+    int hidden = 0;  // turns without a visible step: threads of a language runtime may make calls for ever
     while (Tracee* const tracee = next()) {
         if (is_interrupted_() || ++hidden > 2000) return;
         const std::size_t before = steps_.size();
@@ -212,22 +215,22 @@ void Recorder::run_until_idle() {
     current_ = nullptr;
 }
 
-/// Lets those that sleep come to their end, and what follows from that.
+/// Lets the processes that sleep wake up, and records what follows.
 void Recorder::wait_for_sleepers() {
-    const auto sleeps = [&](const auto& one) {
-        const auto note = notes_.find(one.first);
-        return !one.second->has_ended() && !one.second->is_stopped() && note != notes_.end() && note->second.shown &&
-               is_sleep(note->second.shown->name);
+    const auto sleeps = [&](const auto& entry) {
+        const auto note = notes_.find(entry.first);
+        return !entry.second->has_ended() && !entry.second->is_stopped() && note != notes_.end() &&
+               note->second.shown && is_sleep(note->second.shown->name);
     };
     const auto any_sleeps = [&] { return std::any_of(tracer_.all().begin(), tracer_.all().end(), sleeps); };
     while (!is_over() && any_sleeps()) {
-        // All of them, before one goes on: which wakes while another runs would be a matter of luck.
+        // Wait for all sleepers before one runs on: otherwise the order would differ from run to run.
         while (!is_over() && any_sleeps()) tracer_.wait_for_stop(100);
         run_until_idle();
     }
 }
 
-/// From where it is stopped to its next step, until it blocks, or until it ends.
+/// Lets a stopped process run to its next step, until it blocks, or until it exits.
 void Recorder::turn(Tracee& tracee) {
     if (tracee.is_news && observe(tracee)) return void(tracee.is_news = false);
     for (int calls = 0; calls < 1000; ++calls) {
@@ -243,9 +246,9 @@ void Recorder::turn(Tracee& tracee) {
     }
 }
 
-// ---- what is written down ------------------------------------------------------------------------
+// ---- recording -----------------------------------------------------------------------------------
 
-/// Looks at what a process is stopped for. Returns whether it was a step.
+/// Handles the reason why a process has stopped. Returns whether it was a step.
 bool Recorder::observe(Tracee& tracee) {
     Note& note = notes_[tracee.number];
     switch (tracee.stop) {
@@ -259,7 +262,7 @@ bool Recorder::observe(Tracee& tracee) {
         case Stop::exec:
             unwinder_.forget(tracee.process);
             note = {};
-            if (&tracee == server_) begin();  // what ran before was a script that starts the server
+            if (&tracee == server_) begin();  // the program that ran before was a script that starts the server
             else add_step(step_of(tracee, "exec"));
             return true;
         case Stop::fork: {
@@ -307,11 +310,11 @@ bool Recorder::observe_return(Tracee& tracee) {
         return true;
     }
     if (!note.shown || is_fork(tracee.call.number)) return false;
-    if (waits_for_many(note.shown->name) && tracee.call.result == 0) return false;  // its time has run out
+    if (waits_for_many(note.shown->name) && tracee.call.result == 0) return false;  // the call has timed out
     const std::uint64_t inode =
         note.target.starts_with("socket:[") ? std::strtoull(note.target.c_str() + 8, nullptr, 10) : 0;
-    if (note.shown->name == "close" && names_.count(inode) == 0) return false;  // no TCP socket
-    note.shown = shown_call(tracee);  // again: the call has filled in what was received
+    if (note.shown->name == "close" && names_.count(inode) == 0) return false;  // not a TCP socket
+    note.shown = shown_call(tracee);  // read again: the call has now filled in the received bytes
     Json step = step_of(tracee, "call");
     step["name"] = note.shown->name;
     step["call"] = note.shown->name + '(' + note.shown->arguments + ')';
@@ -325,7 +328,7 @@ bool Recorder::observe_return(Tracee& tracee) {
     return true;
 }
 
-/// A signal that the program does nothing about reaches only a tracer: it is no step.
+/// A signal that has no effect on the program is visible only to a tracer: it is no step.
 bool Recorder::observe_signal(Tracee& tracee) {
     const proc::SignalState state = proc::signal_state(tracee.process, tracee.signal);
     if (state.disposition != proc::Disposition::handled) return false;
@@ -340,7 +343,8 @@ void Recorder::note_blocked(Tracee& tracee) {
     Note& note = notes_[tracee.number];
     if (!note.shown) return;
     const std::string call = note.shown->name + '(' + note.shown->arguments + ')';
-    if (std::exchange(note.last_block, call) == call) return;  // it was there before, and was only restarted
+    // It was blocked there before, and the call was only restarted.
+    if (std::exchange(note.last_block, call) == call) return;
     Json step = step_of(tracee, "blocks");
     step["name"] = note.shown->name;
     step["call"] = call;
@@ -361,16 +365,19 @@ void Recorder::note_ends() {
     }
 }
 
-/// A parent that does nothing about SIGCHLD does not get it. To follow it makes the kernel send the signal all the
-/// same, which ends its call for a moment: that is let pass before anybody looks.
+/// Hides an effect of tracing. Without a handler, SIGCHLD does not interrupt the parent's call. But for a traced parent
+/// the kernel sends it, which interrupts the call for a moment. The call is restarted here, before the state is
+/// recorded.
 void Recorder::hide_restarts() {
     for (const auto& [number, tracee] : tracer_.all()) {
-        const auto is_restarted = [&, one = tracee] { return one->stop == Stop::call_exit && is_restart(one->call); };
+        const auto is_restarted = [&, process = tracee] {
+            return process->stop == Stop::call_exit && is_restart(process->call);
+        };
         if (!is_restarted()) continue;
         if (proc::signal_state(tracee->process, SIGCHLD).disposition == proc::Disposition::handled) continue;
         for (int stops = 0; stops < 4 && (is_restarted() || tracee->stop == Stop::signal || tracee->is_in_call);
              ++stops) {
-            if (!tracee->is_stopped()) break;  // it is blocked again
+            if (!tracee->is_stopped()) break;  // the process is blocked again
             tracer_.resume(*tracee);
             tracer_.settle();
         }
@@ -387,9 +394,9 @@ void Recorder::add_step(Json step) {
     steps_.push_back(std::move(step));
 }
 
-// ---- what the kernel says ------------------------------------------------------------------------
+// ---- state from the kernel -----------------------------------------------------------------------
 
-xray::Server Recorder::look() {
+xray::Server Recorder::read_state() {
     xray::Server server;
     proc::wait_for_signals_of_seen_zombies();
     for (const auto& [number, tracee] : tracer_.all()) {
@@ -403,14 +410,16 @@ xray::Server Recorder::look() {
         xray::add_references(server.references, process.descriptors);
         server.processes.push_back(std::move(process));
     }
-    for (proc::ListeningSocket& one : proc::listening_sockets()) {
-        if (server.holders(one.inode) > 0) server.listening.push_back(std::move(one));
+    for (proc::ListeningSocket& listener : proc::listening_sockets()) {
+        if (server.holders(listener.inode) > 0) server.listening.push_back(std::move(listener));
     }
-    for (proc::TcpSocket& one : proc::tcp_sockets(true)) {
-        if (one.inode != 0 && server.holders(one.inode) > 0) server.connections.push_back(one);
-        const bool waits = one.inode == 0 && (one.state == TCP_ESTABLISHED || one.state == TCP_CLOSE_WAIT);
-        const auto is_its = [&](const auto& socket) { return socket.queued > 0 && socket.port == one.port; };
-        if (waits && std::any_of(server.listening.begin(), server.listening.end(), is_its)) server.queue.push_back(one);
+    for (proc::TcpSocket& connection : proc::tcp_sockets(true)) {
+        if (connection.inode != 0 && server.holders(connection.inode) > 0) server.connections.push_back(connection);
+        const bool waits =
+            connection.inode == 0 && (connection.state == TCP_ESTABLISHED || connection.state == TCP_CLOSE_WAIT);
+        const auto is_its = [&](const auto& socket) { return socket.queued > 0 && socket.port == connection.port; };
+        if (waits && std::any_of(server.listening.begin(), server.listening.end(), is_its))
+            server.queue.push_back(connection);
     }
     std::sort(server.connections.begin(), server.connections.end(),
               [](const auto& a, const auto& b) { return a.inode < b.inode; });
@@ -420,7 +429,7 @@ xray::Server Recorder::look() {
 }
 
 Json Recorder::seen() {
-    const xray::Server server = look();
+    const xray::Server server = read_state();
     Json processes = Json::array();
     for (const auto& [number, tracee] : tracer_.all()) {
         if (tracee->pid != tracee->process) continue;
@@ -429,9 +438,9 @@ Json Recorder::seen() {
         if (shown_.count(number) > 0) processes.push_back(intern(process));
     }
     Json clients = Json::array();
-    for (Client& one : clients_) {
-        one.receive();
-        clients.push_back(intern({{"state", one.state()}, {"bytes", one.received()}}));
+    for (Client& client : clients_) {
+        client.receive();
+        clients.push_back(intern({{"state", client.state()}, {"bytes", client.received()}}));
     }
     struct stat status = {};
     fstat(output_, &status);
@@ -443,7 +452,7 @@ Json Recorder::seen() {
 
 Json Recorder::process_of(const xray::Server& server, const Tracee& tracee) {
     const auto found = std::find_if(server.processes.begin(), server.processes.end(),
-                                    [&](const auto& one) { return one.head.pid == tracee.pid; });
+                                    [&](const auto& process) { return process.head.pid == tracee.pid; });
     Json json = {{"number", tracee.number}};
     if (found == server.processes.end()) {
         json["state"] = "gone";
@@ -464,14 +473,14 @@ Json Recorder::process_of(const xray::Server& server, const Tracee& tracee) {
     json["at"] = places_of(note.places);
     const proc::SignalState signal = proc::signal_state(tracee.pid, SIGCHLD);
     json["sigchld"] = disposition_name(signal.disposition);
-    // A signal that has its default action, to be ignored, is pending for a moment to a tracer alone.
+    // A signal that is ignored by default is pending for a moment only because the process is traced.
     json["pending"] = signal.pending && signal.disposition == proc::Disposition::handled;
     json["descriptors"] = Json::array();
-    for (const proc::Descriptor& one : process.descriptors) {
-        const bool is_tcp = server.listening_socket(one.inode) || server.connection(one.inode);
-        Json descriptor = {{"number", one.number}};
-        if (is_tcp) descriptor["socket"] = name_of(one.inode);
-        else descriptor["kind"] = one.target.starts_with("/memfd:output") ? "output" : xray::kind_of(one);
+    for (const proc::Descriptor& open : process.descriptors) {
+        const bool is_tcp = server.listening_socket(open.inode) || server.connection(open.inode);
+        Json descriptor = {{"number", open.number}};
+        if (is_tcp) descriptor["socket"] = name_of(open.inode);
+        else descriptor["kind"] = open.target.starts_with("/memfd:output") ? "output" : xray::kind_of(open);
         json["descriptors"].push_back(std::move(descriptor));
     }
     return json;
@@ -479,33 +488,36 @@ Json Recorder::process_of(const xray::Server& server, const Tracee& tracee) {
 
 Json Recorder::sockets_of(const xray::Server& server) {
     std::map<std::string, Json> sockets;
-    for (const proc::ListeningSocket& one : server.listening) {
+    for (const proc::ListeningSocket& listener : server.listening) {
         Json queue = Json::array();
         for (const proc::TcpSocket& client : server.queue) {
-            if (client.port == one.port) queue.push_back(peer_of(client.peer));
+            if (client.port == listener.port) queue.push_back(peer_of(client.peer));
         }
-        sockets[name_of(one.inode)] = {
-            {"kind", "listening"},  {"port", one.port},       {"references", server.references_to(one.inode)},
-            {"queued", one.queued}, {"backlog", one.backlog}, {"queue", queue}};
+        sockets[name_of(listener.inode)] = {{"kind", "listening"},
+                                            {"port", listener.port},
+                                            {"references", server.references_to(listener.inode)},
+                                            {"queued", listener.queued},
+                                            {"backlog", listener.backlog},
+                                            {"queue", queue}};
     }
-    for (const proc::TcpSocket& one : server.connections) {
-        sockets[name_of(one.inode)] = {{"kind", "connection"},
-                                       {"state", proc::tcp_state_name(one.state)},
-                                       {"peer", peer_of(one.peer)},
-                                       {"references", server.references_to(one.inode)},
-                                       {"unread", one.unread}};
+    for (const proc::TcpSocket& connection : server.connections) {
+        sockets[name_of(connection.inode)] = {{"kind", "connection"},
+                                              {"state", proc::tcp_state_name(connection.state)},
+                                              {"peer", peer_of(connection.peer)},
+                                              {"references", server.references_to(connection.inode)},
+                                              {"unread", connection.unread}};
     }
     Json json = Json::object();
     for (auto& [name, socket] : sockets) json[name] = std::move(socket);
     return json;
 }
 
-/// "s1", "s2" in the order in which they were seen.
+/// The name of a socket: "s1", "s2", in the order of appearance.
 std::string Recorder::name_of(std::uint64_t inode) {
     return names_.try_emplace(inode, 's' + std::to_string(names_.size() + 1)).first->second;
 }
 
-/// "client 1" for one of ours, otherwise the address.
+/// "client 1" for a client of the recorder, otherwise the address.
 std::string Recorder::peer_of(const std::string& address) const {
     for (std::size_t i = 0; i < clients_.size(); ++i) {
         if (address == "127.0.0.1:" + std::to_string(clients_[i].port())) return "client " + std::to_string(i + 1);
@@ -522,22 +534,22 @@ std::size_t Recorder::intern(const Json& json) {
 
 Json Recorder::places_of(const std::vector<Place>& places) {
     Json json = Json::array();
-    for (const Place& one : places) {
-        auto file = std::find(sources_.begin(), sources_.end(), one.file);
-        if (file == sources_.end()) file = sources_.insert(file, one.file);
-        json.push_back({file - sources_.begin(), one.line});
+    for (const Place& place : places) {
+        auto file = std::find(sources_.begin(), sources_.end(), place.file);
+        if (file == sources_.end()) file = sources_.insert(file, place.file);
+        json.push_back({file - sources_.begin(), place.line});
     }
     return json;
 }
 
 std::uint16_t Recorder::port() const {
-    for (const proc::ListeningSocket& one : proc::listening_sockets()) {
+    for (const proc::ListeningSocket& socket : proc::listening_sockets()) {
         for (const auto& [number, tracee] : tracer_.all()) {
             if (tracee->is_client || tracee->has_ended()) continue;
             const std::vector<proc::Descriptor> descriptors = proc::descriptors(tracee->pid);
             if (std::any_of(descriptors.begin(), descriptors.end(),
-                            [&](const auto& descriptor) { return descriptor.inode == one.inode; }))
-                return one.port;
+                            [&](const auto& descriptor) { return descriptor.inode == socket.inode; }))
+                return socket.port;
         }
     }
     return 0;
@@ -545,8 +557,8 @@ std::uint16_t Recorder::port() const {
 
 std::size_t Recorder::clients() const {
     return clients_.size() +
-           static_cast<std::size_t>(std::count_if(tracer_.all().begin(), tracer_.all().end(), [](const auto& one) {
-               return one.second->is_client && one.second->pid == one.second->process;
+           static_cast<std::size_t>(std::count_if(tracer_.all().begin(), tracer_.all().end(), [](const auto& entry) {
+               return entry.second->is_client && entry.second->pid == entry.second->process;
            }));
 }
 
@@ -568,9 +580,9 @@ Json Recorder::recording() const {
                                      {"thread", tracee->pid != tracee->process},
                                      {"client", tracee->is_client}});
     }
-    for (const Client& one : clients_) json["clients"].push_back({{"port", one.port()}});
-    for (const std::string& one : sources_) json["sources"].push_back({{"name", one}, {"text", text_of(one)}});
-    for (const std::string& one : pool_) json["pool"].push_back(Json::parse(one));
+    for (const Client& client : clients_) json["clients"].push_back({{"port", client.port()}});
+    for (const std::string& word : sources_) json["sources"].push_back({{"name", word}, {"text", text_of(word)}});
+    for (const std::string& word : pool_) json["pool"].push_back(Json::parse(word));
     std::string output(1 << 16, '\0');
     const ssize_t size = pread(output_, output.data(), output.size(), 0);
     output.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));

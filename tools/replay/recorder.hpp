@@ -1,4 +1,4 @@
-// Records a run: lets one process go on at a time, and writes down each step and what the kernel says after it.
+// Records a run: lets one process run at a time, and records each step and the kernel's state after it.
 #pragma once
 
 #include <sys/types.h>
@@ -23,9 +23,9 @@ namespace replay {
 using Json = nlohmann::ordered_json;
 
 struct Plan {
-    std::vector<std::string> server;  ///< a program and its arguments
+    std::vector<std::string> server;  ///< the program and its arguments
     std::vector<std::string> client;  ///< the same; empty: none
-    char step = 0;  ///< of the article, whose scenario is played; 0: none
+    char step = 0;  ///< the article's step, which selects the scenario; 0: none
 };
 
 class Recorder {
@@ -35,26 +35,26 @@ public:
     Recorder& operator=(const Recorder&) = delete;
     ~Recorder();
 
-    /// Records until the plan is done, the server has ended, `is_interrupted` returns true or there are MOST_STEPS.
-    /// Throws std::runtime_error when there is nothing to record.
+    /// Records until the scenario is finished, the server has exited, `is_interrupted` returns true or there are
+    /// MOST_STEPS steps. Throws std::runtime_error when there is nothing to record.
     void record(bool (*is_interrupted)());
 
-    Json recording() const;  ///< for the page
+    Json recording() const;  ///< the recording in the form that the page reads
     std::size_t steps() const { return steps_.size(); }
     std::size_t clients() const;
-    bool has_lines() const { return has_lines_; }  ///< whether a place in the server's own source was found
+    bool has_lines() const { return has_lines_; }  ///< whether a line of the server's own source was found
     bool is_full() const { return is_full_; }
 
     static constexpr std::size_t MOST_STEPS = 2000;
 
 private:
-    /// Facts about a tracee that the tracer does not need.
+    /// What the recorder, but not the tracer, stores about a tracee.
     struct Note {
         std::optional<ShownCall> shown;  ///< the call that it is in
-        std::string target;  ///< of that call's descriptor, before it
+        std::string target;  ///< the target of the call's descriptor, read before the call
         std::vector<Place> places;
         std::string interrupted;  ///< the call that a signal has interrupted
-        bool is_block_known = false;  ///< that it is blocked there was recorded
+        bool is_block_known = false;  ///< whether a step has recorded that it is blocked there
         std::string last_block;
     };
 
@@ -83,7 +83,7 @@ private:
     Json step_of(const Tracee& tracee, const char* kind);
     void add_step(Json step);
     Json seen();
-    xray::Server look();
+    xray::Server read_state();
     Json process_of(const xray::Server& server, const Tracee& tracee);
     Json sockets_of(const xray::Server& server);
     std::string name_of(std::uint64_t inode);
@@ -106,7 +106,7 @@ private:
     std::map<std::string, std::size_t> pooled_;
     std::map<std::uint64_t, std::string> names_;
     std::vector<std::string> sources_;
-    std::set<std::size_t> shown_;  ///< processes that were there since the beginning
+    std::set<std::size_t> shown_;  ///< the processes that have been shown
     bool has_lines_ = false;
     bool is_full_ = false;
 };

@@ -26,6 +26,7 @@ ifneq ($(filter deps,$(MAKECMDGOALS)),)
 libdw: | deps
 endif
 .PHONY: replays libdw
-replays: $(BIN)replay $(addprefix $(BIN),$(filter-out step_h,$(STEPS)))  ## record each step: replays/step_a.html …
+replays: $(BIN)replay $(addprefix $(BIN),$(STEPS))  ## record each step: replays/step_a.html …
 	@for step in $(filter-out step_h,$(STEPS)); do $(RUN)replay $(RUN)$$step || exit; done
+	@$(if $(filter step_h,$(STEPS)),$(RUN)replay $(RUN)step_h step_h_wsgi.hello:application)
 	@$(RUN)replay --beside $(RUN)step_g $(RUN)step_f

@@ -29,8 +29,8 @@ void add(Walk& walk, const char* file, int line) {
     if (file && line > 0) walk.lines.emplace_back(file, line);
 }
 
-/// The compilation unit that `address` belongs to, and what to subtract from addresses in it; null: there is none with
-/// debug information. clang writes no table of addresses (.debug_aranges): then each unit is asked.
+/// The compilation unit that contains `address`, and the bias to subtract from addresses in it; null when none has
+/// debug information. clang writes no table of addresses (.debug_aranges): then all units are searched.
 Dwarf_Die* unit_at(Dwfl_Module* module, Dwarf_Addr address, Dwarf_Addr& bias) {
     if (Dwarf_Die* const unit = dwfl_module_addrdie(module, address, &bias)) return unit;
     Dwarf_Die* unit = nullptr;
@@ -46,9 +46,9 @@ void add_own(Walk& walk, Dwarf_Die* unit, Dwarf_Addr address) {
     if (found && dwarf_lineno(found, &line) == 0) add(walk, dwarf_linesrc(found, nullptr, nullptr), line);
 }
 
-/// The lines on which the functions were called that were inlined at `address`: the call of the innermost first.
+/// The lines of the calls that were inlined at `address`, the innermost first.
 void add_inlined(Walk& walk, Dwarf_Die* unit, Dwarf_Addr address) {
-    // dwarf_getscopes leaves an inlined function for the scopes of its definition: the scopes of the innermost entry
+    // dwarf_getscopes goes from an inlined function to the scopes of its definition. The scopes of the innermost entry
     // are those in which it was inlined.
     Dwarf_Die* innermost = nullptr;
     const int depth = dwarf_getscopes(unit, address, &innermost);
@@ -73,7 +73,7 @@ void add_inlined(Walk& walk, Dwarf_Die* unit, Dwarf_Addr address) {
 int visit(Dwfl_Frame* frame, void* argument) {
     Walk& walk = *static_cast<Walk*>(argument);
     Dwarf_Addr address = 0;
-    bool is_activation = false;  // the address is that of the next instruction to run, not one after a call
+    bool is_activation = false;  // true: the address is the next instruction to run; false: it is a return address
     if (!dwfl_frame_pc(frame, &address, &is_activation)) return DWARF_CB_ABORT;
     if (!is_activation) --address;
     Dwfl_Module* const module = dwfl_addrmodule(walk.session, address);

@@ -1,5 +1,5 @@
-// Where in its source a process is: elfutils' libdw unwinds the stack, through inlined functions and through the frame
-// that the kernel makes for a signal's handler.
+// Finds the source line that a process is at. elfutils' libdw unwinds the stack, through inlined functions and through
+// the frame that the kernel makes for a signal handler.
 #pragma once
 
 #include <sys/types.h>
@@ -13,9 +13,9 @@ struct Dwfl;
 
 namespace replay {
 
-/// A place in a source file of the program's own: one below the folder that it was started in, or beside it.
+/// A line in one of the program's own source files: in or below the current folder, or with a relative path.
 struct Place {
-    std::string file;  ///< as seen from the folder that the recorder was started in, where that is above it
+    std::string file;  ///< relative to the current folder
     int line = 0;
     bool operator==(const Place&) const = default;
 };
@@ -25,10 +25,11 @@ public:
     Sources();
     ~Sources();
 
-    /// The places of a process that is stopped, the innermost first. Empty: no debug information, or none of its own.
+    /// The source lines of a stopped process, the innermost first. Empty without debug information, or when no line is
+    /// in its own sources.
     std::vector<Place> places(pid_t process, pid_t thread);
 
-    /// The process has executed another program.
+    /// Call it when the process has executed another program.
     void forget(pid_t process);
 
 private:

@@ -30,16 +30,16 @@ namespace {
 constexpr int OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
                         PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
 
-/// After which a process that computes, and neither calls nor ends, is left to itself.
+/// After this time the tracer stops waiting for a process that computes without making a system call.
 constexpr std::chrono::seconds PATIENCE{2};
 
-/// Runs in the new process: waits until it is followed, and becomes the program. Writes errno to `failure` when it
-/// cannot.
+/// Runs in the new process: waits until it is traced, then executes the program. Writes errno to `failure` when that
+/// fails.
 [[noreturn]] void become(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment,
                          int output, int go, int failure, const sigset_t& mask) {
     char byte = 0;
-    if (read(go, &byte, 1) != 1) _exit(127);  // the recorder has ended
-    setpgid(0, 0);  // the terminal's Ctrl-C is for the recorder
+    if (read(go, &byte, 1) != 1) _exit(127);  // the recorder has exited
+    setpgid(0, 0);  // so that the terminal's Ctrl-C reaches only the recorder
     const int input = open("/dev/null", O_RDONLY);
     dup2(input, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
@@ -49,7 +49,7 @@ constexpr std::chrono::seconds PATIENCE{2};
     for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
     std::vector<char*> arguments;
     arguments.reserve(command.size() + 1);
-    for (const std::string& one : command) arguments.push_back(const_cast<char*>(one.c_str()));
+    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
     execvp(arguments[0], arguments.data());
     const int error = errno;
@@ -64,7 +64,7 @@ std::string why_not_followed(int error) {
     return text + "sysctl kernel.yama.ptrace_scope=1";
 }
 
-/// Waits until there is news for waitpid, which SIGCHLD announces (it is blocked), or until the time is over.
+/// Waits until SIGCHLD (which is blocked) announces a status for waitpid, or the time is over.
 void wait_for_news(std::chrono::microseconds most) {
     sigset_t news;
     sigemptyset(&news);
@@ -87,13 +87,11 @@ Tracer::~Tracer() {
     for (auto& [pid, tracee] : tracees_) {
         if (!tracee.has_ended()) kill(pid, SIGKILL);
     }
-    for (auto& [pid, tracee] : tracees_) {
-        if (tracee.has_ended()) continue;
-        int status = 0;
-        while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) ptrace(PTRACE_CONT, pid, nullptr, nullptr);
-    }
-    // We are a subreaper (prctl(2)): zombies whose parents did not wait are ours now.
-    while (waitpid(-1, nullptr, __WALL) > 0) {
+    // Kill all before waiting for any: a process does not end before its threads. This process is a subreaper
+    // (prctl(2)), so zombies whose parents did not wait are its children now.
+    int status = 0;
+    for (pid_t pid; (pid = waitpid(-1, &status, __WALL)) > 0;) {
+        if (WIFSTOPPED(status)) ptrace(PTRACE_CONT, pid, nullptr, nullptr);
     }
     sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
 }
@@ -104,7 +102,7 @@ Tracee& Tracer::start(const std::vector<std::string>& command, const std::map<st
     if (pipe2(go, O_CLOEXEC) == -1 || pipe2(failure, O_CLOEXEC) == -1) throw std::runtime_error("pipe2: no descriptor");
     const pid_t pid = fork();
     if (pid == 0) {
-        close(go[1]);  // or it would wait for itself
+        close(go[1]);  // or the new process would hold the pipe open for itself
         become(command, environment, output, go[0], failure[1], mask_before_);
     }
     close(go[0]);
@@ -148,12 +146,14 @@ void Tracer::resume(Tracee& tracee) {
     const bool delivers = tracee.stop == Stop::signal;
     const auto request = tracee.stop == Stop::group_stop ? PTRACE_LISTEN : PTRACE_SYSCALL;
     const int signal = delivers ? tracee.signal : 0;
-    if (tracee.stop != Stop::group_stop) tracee.stop = Stop::none;  // it stays in a group stop until SIGCONT
+    // A process in a group stop stays stopped until SIGCONT.
+    if (tracee.stop != Stop::group_stop) tracee.stop = Stop::none;
     tracee.is_news = false;
-    ptrace(request, tracee.pid, nullptr, signal);  // an error: it was killed meanwhile, which waitpid tells
+    // An error means that it was killed meanwhile: waitpid will report that.
+    ptrace(request, tracee.pid, nullptr, signal);
 }
 
-/// Takes all that waitpid has to tell. Returns whether there was anything.
+/// Collects all statuses that waitpid has. Returns whether there was one.
 bool Tracer::collect() {
     bool has_any = false;
     int status = 0;
@@ -193,7 +193,7 @@ void Tracer::note(Tracee& tracee, int status) {
         tracee.child = static_cast<pid_t>(child);
         Tracee& born = add(tracee.child);
         born.is_client = tracee.is_client;
-        // The kernel lists a thread below its process, a child nowhere there.
+        // /proc lists a thread below its process, but not a child.
         const std::vector<pid_t> threads = proc::threads(tracee.process);
         tracee.is_thread = std::find(threads.begin(), threads.end(), tracee.child) != threads.end();
         born.parent = tracee.process;
@@ -213,35 +213,36 @@ void Tracer::note(Tracee& tracee, int status) {
     }
 }
 
-/// Whether a client or the server has sent something that the other one has not acknowledged.
+/// Whether the server or a client has sent something that the other has not acknowledged.
 bool Tracer::packet_is_on_its_way() const {
     if (server_port_ == 0) return false;
     const std::string port = ':' + std::to_string(server_port_);
     const std::vector<proc::TcpSocket> all = proc::tcp_sockets();
-    return std::any_of(all.begin(), all.end(), [&](const proc::TcpSocket& one) {
-        return one.is_unacknowledged && (one.port == server_port_ || one.peer.ends_with(port));
+    return std::any_of(all.begin(), all.end(), [&](const proc::TcpSocket& socket) {
+        return socket.is_unacknowledged && (socket.port == server_port_ || socket.peer.ends_with(port));
     });
 }
 
-bool Tracer::is_calm() const {
-    const auto is_calm = [](const auto& one) {
-        if (one.second.is_stopped() || one.second.has_ended()) return true;
-        // A process has the state S already while it looks whether it has to sleep, so it has to be off its processor
-        // as well; and one that has been stopped meanwhile is in a call, too, but has another state.
-        if (proc::blocked_in(one.first).empty()) return false;
-        const std::optional<proc::Process> now = proc::process(one.first);
+bool Tracer::is_settled() const {
+    const auto is_blocked = [](const auto& entry) {
+        if (entry.second.is_stopped() || entry.second.has_ended()) return true;
+        // State S is not enough: a process has it already while it checks whether it must sleep, so it must be off its
+        // processor as well. A process that was stopped meanwhile is also in a call, but has another state.
+        if (proc::blocked_in(entry.first).empty()) return false;
+        const std::optional<proc::Process> now = proc::process(entry.first);
         return now && (now->state == 'S' || now->state == 'T');
     };
-    return std::all_of(tracees_.begin(), tracees_.end(), is_calm) && !packet_is_on_its_way();
+    return std::all_of(tracees_.begin(), tracees_.end(), is_blocked) && !packet_is_on_its_way();
 }
 
 void Tracer::settle() {
-    // Calm at two looks in succession: between processes and packets the first one may have missed a packet's arrival.
+    // All must be blocked in two checks in a row: a packet may arrive while the first check moves from processes to
+    // packets.
     const auto deadline = std::chrono::steady_clock::now() + PATIENCE;
-    for (int calm = 0; calm < 2 && std::chrono::steady_clock::now() < deadline;) {
+    for (int settled_checks = 0; settled_checks < 2 && std::chrono::steady_clock::now() < deadline;) {
         const bool has_news = collect();
-        calm = !has_news && is_calm() ? calm + 1 : 0;
-        if (calm == 0 && !has_news) wait_for_news(std::chrono::microseconds(50));
+        settled_checks = !has_news && is_settled() ? settled_checks + 1 : 0;
+        if (settled_checks == 0 && !has_news) wait_for_news(std::chrono::microseconds(50));
     }
 }
 

@@ -21,14 +21,14 @@ using Log = std::vector<std::string>;
 
 const Process* find(const Server& server, pid_t pid) {
     const auto found = std::find_if(server.processes.begin(), server.processes.end(),
-                                    [&](const Process& one) { return one.head.pid == pid; });
+                                    [&](const Process& process) { return process.head.pid == pid; });
     return found == server.processes.end() ? nullptr : &*found;
 }
 
 /// Whether the process has this descriptor, and it is the same file.
 bool has(const Process& process, const proc::Descriptor& descriptor) {
-    return std::any_of(process.descriptors.begin(), process.descriptors.end(), [&](const proc::Descriptor& one) {
-        return one.number == descriptor.number && one.target == descriptor.target;
+    return std::any_of(process.descriptors.begin(), process.descriptors.end(), [&](const proc::Descriptor& candidate) {
+        return candidate.number == descriptor.number && candidate.target == descriptor.target;
     });
 }
 
@@ -51,32 +51,36 @@ void log_opened(Log& log, const Server& now, pid_t pid, const proc::Descriptor& 
     const std::string number = std::to_string(descriptor.number);
     const proc::ListeningSocket* const listening = now.listening_socket(descriptor.inode);
     const proc::TcpSocket* const connection = now.connection(descriptor.inode);
-    const bool is_accepted = connection && std::any_of(now.listening.begin(), now.listening.end(),
-                                                       [&](const auto& one) { return one.port == connection->port; });
+    const bool is_accepted =
+        connection && std::any_of(now.listening.begin(), now.listening.end(),
+                                  [&](const auto& socket) { return socket.port == connection->port; });
     if (listening) log.push_back(who(pid) + "listens on " + listening->address + " with " + number);
     else if (is_accepted) log.push_back(who(pid) + "accepts " + connection->peer + " as " + number);
     else if (connection) log.push_back(who(pid) + "opens " + number + ": connection to " + connection->peer);
     else log.push_back(who(pid) + "opens " + number + ": " + kind_of(descriptor));
 }
 
-/// A child that was not there before. fork gives it a copy of every descriptor: what its parent had before and has
-/// still, and the child has not, the child has closed; a connection that the child alone has, its parent had accepted.
+/// Logs a new child. fork gives it a copy of every descriptor. So the child has closed what its parent had before and
+/// still has but the child has not. A connection that only the child has was accepted by its parent.
 void log_fork(Log& log, const Server& before, const Server& now, const Process& child) {
     const pid_t pid = child.head.pid;
     const Process* const parent_before = find(before, child.head.ppid);
     const Process* const parent = find(now, child.head.ppid);
     const bool is_a_copy = parent && parent_before && child.head.name == parent->head.name && !child.is_hidden;
     Log closed_by_parent;
-    for (const proc::Descriptor& one : child.descriptors) {
-        if (!is_a_copy || !now.connection(one.inode) || has(*parent, one) || before.holders(one.inode) > 0) continue;
-        log_opened(log, now, parent->head.pid, one);
-        log_closed(closed_by_parent, now, parent->head.pid, one);
+    for (const proc::Descriptor& descriptor : child.descriptors) {
+        if (!is_a_copy || !now.connection(descriptor.inode) || has(*parent, descriptor) ||
+            before.holders(descriptor.inode) > 0)
+            continue;
+        log_opened(log, now, parent->head.pid, descriptor);
+        log_closed(closed_by_parent, now, parent->head.pid, descriptor);
     }
     log.push_back(who(pid) + "fork, child of " + std::to_string(child.head.ppid));
     if (child.head.is_zombie()) log.push_back(who(pid) + exits(child.head.exit_status) + ": zombie");
     else if (is_a_copy) {
-        for (const proc::Descriptor& one : parent->descriptors) {
-            if (one.is_socket() && has(*parent_before, one) && !has(child, one)) log_closed(log, now, pid, one);
+        for (const proc::Descriptor& descriptor : parent->descriptors) {
+            if (descriptor.is_socket() && has(*parent_before, descriptor) && !has(child, descriptor))
+                log_closed(log, now, pid, descriptor);
         }
     }
     log.insert(log.end(), closed_by_parent.begin(), closed_by_parent.end());
@@ -91,11 +95,11 @@ void log_process(Log& log, const Server& now, const Process& before, const Proce
     }
     if (process.is_stopped() && !before.is_stopped()) log.push_back(who(pid) + "is stopped");
     if (!process.is_stopped() && before.is_stopped()) log.push_back(who(pid) + "goes on");
-    for (const proc::Descriptor& one : before.descriptors) {
-        if (!has(process, one)) log_closed(log, now, pid, one);
+    for (const proc::Descriptor& descriptor : before.descriptors) {
+        if (!has(process, descriptor)) log_closed(log, now, pid, descriptor);
     }
-    for (const proc::Descriptor& one : process.descriptors) {
-        if (!has(before, one)) log_opened(log, now, pid, one);
+    for (const proc::Descriptor& descriptor : process.descriptors) {
+        if (!has(before, descriptor)) log_opened(log, now, pid, descriptor);
     }
 }
 
@@ -111,17 +115,17 @@ void log_end(Log& log, const Snapshot& before, const Snapshot& now, const Ended&
 
 void log_sockets(Log& log, const Server& before, const Server& now) {
     const pid_t pid = now.itself().head.pid;
-    for (const proc::ListeningSocket& one : now.listening) {
-        const proc::ListeningSocket* const same = before.listening_socket(one.inode);
-        if (same && same->queued == one.queued) continue;
-        if (!same && one.queued == 0) continue;
-        log.push_back(who(pid) + "has " + std::to_string(one.queued) + " in its accept queue, of " +
-                      std::to_string(one.backlog));
+    for (const proc::ListeningSocket& socket : now.listening) {
+        const proc::ListeningSocket* const same = before.listening_socket(socket.inode);
+        if (same && same->queued == socket.queued) continue;
+        if (!same && socket.queued == 0) continue;
+        log.push_back(who(pid) + "has " + std::to_string(socket.queued) + " in its accept queue, of " +
+                      std::to_string(socket.backlog));
     }
-    for (const proc::TcpSocket& one : now.connections) {
-        const proc::TcpSocket* const same = before.connection(one.inode);
-        if (same && same->state != one.state) {
-            log.push_back(one.address + " <-> " + one.peer + " is " + proc::tcp_state_name(one.state));
+    for (const proc::TcpSocket& socket : now.connections) {
+        const proc::TcpSocket* const same = before.connection(socket.inode);
+        if (same && same->state != socket.state) {
+            log.push_back(socket.address + " <-> " + socket.peer + " is " + proc::tcp_state_name(socket.state));
         }
     }
 }
@@ -138,19 +142,19 @@ void log_signal(Log& log, const Server& before, const Server& now) {
     }
 }
 
-/// Those that did not apply before.
+/// Logs the explanations that did not apply before.
 void log_lessons(Log& log, const Snapshot& before, const Snapshot& now) {
     const std::vector<Lesson> known = lessons(before);
-    for (const Lesson& one : lessons(now)) {
+    for (const Lesson& lesson : lessons(now)) {
         const bool is_known =
-            std::any_of(known.begin(), known.end(), [&](const Lesson& old) { return old.id == one.id; });
-        if (!is_known) log.push_back("> " + one.text + " Look up: " + one.look_up);
+            std::any_of(known.begin(), known.end(), [&](const Lesson& old) { return old.id == lesson.id; });
+        if (!is_known) log.push_back("> " + lesson.text + " Look up: " + lesson.look_up);
     }
 }
 
 void log_start(Log& log, const Server& server) {
-    for (const proc::ListeningSocket& one : server.listening) {
-        log.push_back(who(server.itself().head.pid) + server.itself().head.name + " listens on " + one.address);
+    for (const proc::ListeningSocket& socket : server.listening) {
+        log.push_back(who(server.itself().head.pid) + server.itself().head.name + " listens on " + socket.address);
     }
     if (server.listening.empty())
         log.push_back(who(server.itself().head.pid) + server.itself().head.name + " is there");
@@ -165,16 +169,16 @@ void log_start(Log& log, const Server& server) {
 std::vector<std::string> changes(const Snapshot& before, const Snapshot& now) {
     Log log;
     if (before.server && now.server && before.server->itself().head.pid == now.server->itself().head.pid) {
-        for (const Process& one : now.server->processes) {
-            const Process* const same = find(*before.server, one.head.pid);
-            if (same && same->head.started == one.head.started) log_process(log, *now.server, *same, one);
-            else log_fork(log, *before.server, *now.server, one);
+        for (const Process& process : now.server->processes) {
+            const Process* const same = find(*before.server, process.head.pid);
+            if (same && same->head.started == process.head.started) log_process(log, *now.server, *same, process);
+            else log_fork(log, *before.server, *now.server, process);
         }
         log_sockets(log, *before.server, *now.server);
     } else if (now.server) {
         log_start(log, *now.server);
     }
-    for (const Ended& one : now.ended) log_end(log, before, now, one);
+    for (const Ended& ended : now.ended) log_end(log, before, now, ended);
     if (before.server && now.server) log_signal(log, *before.server, *now.server);
     if (before.server && now.death) {
         log.push_back(who(now.death->ended.head.pid) + exits(now.death->ended.status) + ": the server is gone");

@@ -1,4 +1,4 @@
-// What has happened between two looks, line by line.
+// The events between two snapshots, one line each.
 #pragma once
 
 #include <string>
@@ -8,8 +8,9 @@
 
 namespace xray {
 
-/// "4711 fork, child of 4700", "4711 closes its copy of 3", in an order in which it can have happened. What came and
-/// went between the looks is not seen; what fork makes certain is concluded.
+/// "4711 fork, child of 4700", "4711 closes its copy of 3", in an order in which they can have happened. Events that
+/// left no trace in the second snapshot are missing. Closes and accepts that follow from how fork copies descriptors
+/// are included.
 std::vector<std::string> changes(const Snapshot& before, const Snapshot& now);
 
 }  // namespace xray

@@ -1,4 +1,5 @@
-// The sockets of processes that are not the server's: a worker's listening socket is its parent's as well.
+// The sockets of processes outside the observed server: for example, a worker shares its listening socket with its
+// parent.
 #pragma once
 
 #include <sys/types.h>
@@ -14,11 +15,12 @@
 
 namespace xray {
 
-/// The sockets of all processes that we may look into, as they were seconds ago at most, or longer when they are many.
+/// The sockets of all processes that this user may inspect. They are at most seconds old, or older when there are many
+/// processes.
 class Elsewhere {
 public:
-    /// Adds to the `counts` of the sockets that are in them already the references that processes have which are none
-    /// of `ours`. `must_be_fresh`: one of ours is ours no longer.
+    /// Adds the references that processes other than `ours` hold to `counts`, only for sockets that are in `counts`
+    /// already. `must_be_fresh`: a process has left `ours`, so old data would be wrong.
     void add_to(ReferenceCounts& counts, const std::vector<Process>& ours, bool must_be_fresh);
 
 private:

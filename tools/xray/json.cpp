@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// null for nothing; {"exited": 0} or {"killed_by": 9}.
+/// A wait status: {"exited": 0} or {"killed_by": 9}; null when it is unknown.
 Json status_of(const std::optional<int>& status) {
     if (!status) return nullptr;
     return WIFEXITED(*status) ? Json{{"exited", WEXITSTATUS(*status)}} : Json{{"killed_by", WTERMSIG(*status)}};
@@ -30,43 +30,43 @@ Json json_of_limit(std::size_t used, rlim_t most) {
 }
 
 Json descriptor_of(const Server& server, const Process& holder, const proc::Descriptor& descriptor) {
-    Json one = {{"number", descriptor.number}, {"target", printable(descriptor.target)}};
+    Json object = {{"number", descriptor.number}, {"target", printable(descriptor.target)}};
     if (descriptor.is_socket()) {
-        one["socket"] = descriptor.inode;
-        one["holders"] = server.holders(descriptor.inode);
-        one["references"] = server.references_to(descriptor.inode);
+        object["socket"] = descriptor.inode;
+        object["holders"] = server.holders(descriptor.inode);
+        object["references"] = server.references_to(descriptor.inode);
     }
     if (const auto* const socket = server.listening_socket(descriptor.inode)) {
-        one["tcp"] = {{"state", "LISTEN"}, {"local", socket->address}};
+        object["tcp"] = {{"state", "LISTEN"}, {"local", socket->address}};
     } else if (const auto* const connection = server.connection(descriptor.inode)) {
-        one["tcp"] = {{"state", proc::tcp_state_name(connection->state)},
-                      {"local", connection->address},
-                      {"peer", connection->peer},
-                      {"unread", connection->unread},
-                      {"leftover", server.is_leftover(holder, *connection)}};
+        object["tcp"] = {{"state", proc::tcp_state_name(connection->state)},
+                         {"local", connection->address},
+                         {"peer", connection->peer},
+                         {"unread", connection->unread},
+                         {"leftover", server.is_leftover(holder, *connection)}};
     }
-    return one;
+    return object;
 }
 
 Json process_of(const Server& server, const Process& process) {
-    Json one = {{"pid", process.head.pid},
-                {"parent", process.head.ppid},
-                {"name", process.head.name},
-                {"state", std::string(1, process.head.state)},
-                {"blocked_in", process.call.empty() ? Json(nullptr) : Json(printable(process.call))},
-                {"status", status_of(process.head.exit_status)},
-                {"hidden", process.is_hidden},
-                {"descriptors", Json::array()}};
+    Json object = {{"pid", process.head.pid},
+                   {"parent", process.head.ppid},
+                   {"name", process.head.name},
+                   {"state", std::string(1, process.head.state)},
+                   {"blocked_in", process.call.empty() ? Json(nullptr) : Json(printable(process.call))},
+                   {"status", status_of(process.head.exit_status)},
+                   {"hidden", process.is_hidden},
+                   {"descriptors", Json::array()}};
     for (const proc::Descriptor& descriptor : process.descriptors) {
-        one["descriptors"].push_back(descriptor_of(server, process, descriptor));
+        object["descriptors"].push_back(descriptor_of(server, process, descriptor));
     }
-    return one;
+    return object;
 }
 
 Json signal_of(const proc::SignalState& state) {
     const char* const dispositions[] = {"default", "ignored", "handled"};
     return {{"disposition", dispositions[static_cast<int>(state.disposition)]},
-            {"restarts_calls", nullptr},  // the kernel does not tell
+            {"restarts_calls", nullptr},  // the kernel does not show the flag SA_RESTART
             {"blocked", state.blocked},
             {"pending", state.pending}};
 }
@@ -80,24 +80,24 @@ Json server_of(const Server& server) {
                                                        server.user == 0 ? RLIM_INFINITY : server.limits.processes)},
                    {"listening", Json::array()},
                    {"processes", Json::array()}};
-    for (const proc::ListeningSocket& one : server.listening) {
+    for (const proc::ListeningSocket& socket : server.listening) {
         Json clients = Json::array();
         Json waited = Json::array();
         for (const proc::TcpSocket& client : server.queue) {
-            if (client.port != one.port) continue;
+            if (client.port != socket.port) continue;
             clients.push_back(client.peer);
             waited.push_back(client.since_sent.count());
         }
-        const std::size_t reset = one.queued - std::min<std::size_t>(one.queued, clients.size());
-        object["listening"].push_back({{"socket", one.inode},
-                                       {"address", one.address},
-                                       {"queue", one.queued},
-                                       {"limit", one.backlog},
+        const std::size_t reset = socket.queued - std::min<std::size_t>(socket.queued, clients.size());
+        object["listening"].push_back({{"socket", socket.inode},
+                                       {"address", socket.address},
+                                       {"queue", socket.queued},
+                                       {"limit", socket.backlog},
                                        {"clients", clients},
                                        {"waited_ms", waited},
                                        {"reset", reset}});
     }
-    for (const Process& one : server.processes) object["processes"].push_back(process_of(server, one));
+    for (const Process& process : server.processes) object["processes"].push_back(process_of(server, process));
     return object;
 }
 
@@ -111,8 +111,8 @@ std::string json(const Snapshot& snapshot) {
                                      {"address", snapshot.hidden_listener->address},
                                      {"queue", snapshot.hidden_listener->queued},
                                      {"limit", snapshot.hidden_listener->backlog}};
-    for (const Lesson& one : lessons(snapshot)) {
-        object["lessons"].push_back({{"id", one.id}, {"text", one.text}, {"look_up", one.look_up}});
+    for (const Lesson& lesson : lessons(snapshot)) {
+        object["lessons"].push_back({{"id", lesson.id}, {"text", lesson.text}, {"look_up", lesson.look_up}});
     }
     return object.dump(2);
 }

@@ -1,4 +1,4 @@
-// What is seen, for programs: tools/xray/README.md describes the object.
+// A snapshot in JSON, for programs: tools/xray/README.md describes the object.
 #pragma once
 
 #include <string>

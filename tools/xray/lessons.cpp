@@ -18,11 +18,11 @@ template <class Things, class Condition> std::size_t number_of(const Things& thi
     return static_cast<std::size_t>(std::count_if(things.begin(), things.end(), condition));
 }
 
-// ---- the states: how often each is there to be seen -----------------------------------------------
+// ---- counting the states --------------------------------------------------------------------------
 
 std::size_t queued(const Server& server) {
     std::size_t sum = 0;
-    for (const proc::ListeningSocket& one : server.listening) sum += one.queued;
+    for (const proc::ListeningSocket& socket : server.listening) sum += socket.queued;
     return sum;
 }
 
@@ -30,7 +30,7 @@ std::size_t queued_behind_a_client(const Server& server) { return server.itself(
 std::size_t queued_behind_a_sleep(const Server& server) { return server.itself().sleeps() ? queued(server) : 0; }
 std::size_t queued_behind_a_stop(const Server& server) { return server.itself().is_stopped() ? queued(server) : 0; }
 
-/// A server that waits for what comes first (poll and its kind) will accept in a moment.
+/// A server in poll(2) or a similar call wakes up for a new client, and will accept it in a moment.
 std::size_t queued_behind_a_call(const Server& server) {
     const Process& itself = server.itself();
     const bool waits_for_many =
@@ -39,24 +39,25 @@ std::size_t queued_behind_a_call(const Server& server) {
     return itself.call.empty() || is_known || itself.head.threads > 1 ? 0 : queued(server);
 }
 
-/// Connections in a queue that takes no more: it holds one more than the backlog (tcp(7), listen(2)).
+/// Connections in a full accept queue, which holds one more than the backlog (tcp(7), listen(2)).
 std::size_t in_full_queue(const Server& server) {
     std::size_t sum = 0;
-    for (const proc::ListeningSocket& one : server.listening) sum += one.queued > one.backlog ? one.queued : 0;
+    for (const proc::ListeningSocket& socket : server.listening)
+        sum += socket.queued > socket.backlog ? socket.queued : 0;
     return sum;
 }
 
 std::size_t leftover_copies(const Server& server) {
     return number_of(server.connections_of(server.itself()),
-                     [&](const proc::TcpSocket* one) { return server.is_leftover(server.itself(), *one); });
+                     [&](const proc::TcpSocket* socket) { return server.is_leftover(server.itself(), *socket); });
 }
 
-/// Connections that a child serves while the parent, in accept again, has kept its copy.
+/// Connections that a child serves while the parent, in accept again, still holds its copy.
 std::size_t kept_copies(const Server& server) {
     const Process& parent = server.itself();
     if (!parent.accepts() || parent.head.threads > 1) return 0;
     return number_of(server.connections_of(parent),
-                     [&](const proc::TcpSocket* one) { return server.holders(one->inode) > 1; });
+                     [&](const proc::TcpSocket* socket) { return server.holders(socket->inode) > 1; });
 }
 
 bool listens(const Server& server, const Process& process) {
@@ -64,20 +65,20 @@ bool listens(const Server& server, const Process& process) {
                        [&](const auto& socket) { return process.holds(socket.inode); });
 }
 
-/// Children that accept for themselves: the server has forked them ahead, and they hold the listening socket on
-/// purpose.
+/// Pre-forked workers: children that call accept themselves, and need the listening socket for that.
 std::size_t accepting_children(const Server& server) {
-    return number_of(server.processes,
-                     [&](const Process& one) { return one.depth > 0 && one.accepts() && listens(server, one); });
+    return number_of(server.processes, [&](const Process& process) {
+        return process.depth > 0 && process.accepts() && listens(server, process);
+    });
 }
 
-/// Children that serve a client and have a copy of a listening socket, for which they have no use, as their parent
-/// accepts and none of them does. (One that was forked just now and is not blocked in anything yet may still close it.)
+/// Children that serve a client and hold a useless copy of a listening socket: their parent accepts, and none of them
+/// does. (A child that was just forked and is not blocked yet may still close it.)
 std::size_t children_that_could_accept(const Server& server) {
     if (!server.itself().accepts() || accepting_children(server) > 0) return 0;
-    return number_of(server.processes, [&](const Process& one) {
-        return one.depth > 0 && (one.receives() || one.sleeps()) && listens(server, one) &&
-               !server.connections_of(one).empty();
+    return number_of(server.processes, [&](const Process& process) {
+        return process.depth > 0 && (process.receives() || process.sleeps()) && listens(server, process) &&
+               !server.connections_of(process).empty();
     });
 }
 
@@ -94,9 +95,9 @@ std::size_t missed(const Server& server) {
 std::size_t served_by_children(const Server& server) {
     if (!server.itself().accepts()) return 0;
     const std::vector<const proc::TcpSocket*> own = server.connections_of(server.itself());
-    return number_of(server.processes, [&](const Process& one) {
-        const std::vector<const proc::TcpSocket*> served = server.connections_of(one);
-        return one.depth > 0 && std::any_of(served.begin(), served.end(), [&](const proc::TcpSocket* socket) {
+    return number_of(server.processes, [&](const Process& process) {
+        const std::vector<const proc::TcpSocket*> served = server.connections_of(process);
+        return process.depth > 0 && std::any_of(served.begin(), served.end(), [&](const proc::TcpSocket* socket) {
                    return !std::binary_search(own.begin(), own.end(), socket);
                });
     });
@@ -114,7 +115,7 @@ std::size_t processes_run_out(const Server& server) {
 
 // ---- the table -----------------------------------------------------------------------------------
 
-/// {n} stands for how many there are, {call} for the system call that the server is blocked in.
+/// {n} stands for the count, {call} for the system call that the server is blocked in.
 struct Explanation {
     const char* id;
     std::size_t (*count)(const Server&);
@@ -195,10 +196,10 @@ constexpr const char* INTERRUPTED =
     "The server was blocked in accept() when a child exited and its handler for SIGCHLD ran; then the server ended "
     "with an error. Unless a handler restarts calls (SA_RESTART), it interrupts accept, which fails (EINTR).";
 constexpr const char* ORPHANS =
-    "Children that the server has left at work: {n}. They are orphans: init, or who has taken its place, is their "
+    "Children that were still running when the server ended: {n}. They are orphans: init, or a subreaper, is their "
     "parent now.";
 
-// What stands beside the thing itself.
+// The texts shown beside a connection or a process.
 constexpr const char* CLIENT_WAITS = "the client waits: this copy keeps the connection open";
 constexpr const char* CLIENT_HAS_LEFT = "the client has hung up: this copy is all that is left";
 constexpr const char* ZOMBIE_WAITS = "waits for its parent to wait()";
@@ -218,11 +219,11 @@ std::vector<Lesson> lessons(const Snapshot& snapshot) {
         found.push_back({"orphans", fill_in(ORPHANS, "{n}", std::to_string(snapshot.death->orphans)), CONCURRENT});
     }
     if (!snapshot.server) return found;
-    for (const Explanation& one : EXPLANATIONS) {
-        const std::size_t count = one.count(*snapshot.server);
+    for (const Explanation& explanation : EXPLANATIONS) {
+        const std::size_t count = explanation.count(*snapshot.server);
         if (count == 0) continue;
-        const std::string text = fill_in(one.text, "{n}", std::to_string(count));
-        found.push_back({one.id, fill_in(text, "{call}", snapshot.server->itself().call), one.look_up});
+        const std::string text = fill_in(explanation.text, "{n}", std::to_string(count));
+        found.push_back({explanation.id, fill_in(text, "{call}", snapshot.server->itself().call), explanation.look_up});
     }
     return found;
 }

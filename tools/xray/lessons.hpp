@@ -1,4 +1,4 @@
-// What a state means: the article's lessons, when the server shows them.
+// Explains states that the article's lessons are about, when the server is in them.
 #pragma once
 
 #include <string>
@@ -16,14 +16,14 @@ struct Lesson {
     const char* look_up;
 };
 
-/// Those that apply to what is seen, the most telling first.
+/// The explanations that apply to the snapshot, the most important first.
 std::vector<Lesson> lessons(const Snapshot& snapshot);
 
-/// What there is to explain about a single connection, on its own line: "the client waits: this copy keeps the
-/// connection open". Empty: nothing.
+/// The explanation beside a single connection: "the client waits: this copy keeps the connection open". Empty when
+/// there is none.
 std::string note_on(const Server& server, const Process& holder, const proc::TcpSocket& connection);
 
-/// The same about a process: "waits for its parent to wait()".
+/// The same for a process: "waits for its parent to wait()".
 std::string note_on(const Process& process);
 
 }  // namespace xray

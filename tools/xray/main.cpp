@@ -40,17 +40,17 @@ constexpr const char* HELP =
 sockets, its accept queue, SIGCHLD, zombies and limits, and what they mean. q or Ctrl-C ends it, ? lists the keys.
 
   PORT         a number is a port when something listens there,
-  PID          otherwise the pid of a server, or of what hides what it does
-  --name NAME  the server whose program, or script, is called so
+  PID          otherwise the pid of a server, or of a process whose state is hidden
+  --name NAME  the server with this program or script name; the oldest if there are several
   --once       print one picture and exit: 0, or 1 when nothing listens there
   --json       the same as a JSON object (tools/xray/README.md)
   --log        print a line for each change, with the seconds since the start
   --help       print this
 
-Nothing is stopped or traced. That processes end and are reaped is reported by the kernel at once; all else is found
-by looking again, often while something happens, and seldom among thousands of processes: what comes and goes
-between two looks is not seen, and what was found at the same look has the same time. It takes less than
-2% of one core. Colours are left out when NO_COLOR is set. What belongs to another user stays hidden, and is said to be.
+No process is stopped or traced. The kernel reports at once when a process exits or is reaped. Everything else is found
+by repeated snapshots: often while something happens, seldom with thousands of processes. Changes that come and go
+between two snapshots are not seen, and all changes found by one snapshot get the same time. It takes less than 2% of
+one core. No colours when NO_COLOR is set. The state of another user's processes stays hidden, and is marked as hidden.
 )";
 
 enum class Mode { live, once, json, log, help };
@@ -60,7 +60,7 @@ struct Options {
     Target target;
 };
 
-/// Throws std::invalid_argument for what is not in USAGE.
+/// Throws std::invalid_argument for arguments that USAGE does not describe.
 Options parse_options(int argc, char* argv[]) {
     const option long_options[] = {{"once", no_argument, nullptr, 'o'},       {"json", no_argument, nullptr, 'j'},
                                    {"log", no_argument, nullptr, 'l'},        {"help", no_argument, nullptr, 'h'},
@@ -70,7 +70,7 @@ Options parse_options(int argc, char* argv[]) {
         if (options.mode != Mode::live) throw std::invalid_argument(USAGE);
         options.mode = mode;
     };
-    opterr = 0;  // one line of ours instead of getopt_long's
+    opterr = 0;  // this program prints its own message instead of getopt_long's
     for (int key; (key = getopt_long(argc, argv, "h", long_options, nullptr)) != -1;) {
         switch (key) {
             case 'o':
@@ -104,7 +104,7 @@ Options parse_options(int argc, char* argv[]) {
     return options;
 }
 
-/// One picture, or one object. Returns the exit status.
+/// Prints one picture, or one JSON object. Returns the exit status.
 int show_once(Watcher& watcher, Mode mode) {
     const Snapshot& snapshot = watcher.look();
     const bool is_there = snapshot.server || snapshot.hidden_listener;
@@ -117,10 +117,10 @@ int show_once(Watcher& watcher, Mode mode) {
     return is_there ? 0 : 1;
 }
 
-/// The pid of the server that is seen; 0: there is none.
+/// The pid of the server in the snapshot; 0: there is none.
 pid_t server_in(const Snapshot& snapshot) { return snapshot.server ? snapshot.server->itself().head.pid : 0; }
 
-/// Prints what happens, until a signal ends us.
+/// Prints events until a signal arrives.
 [[noreturn]] void keep_log(Watcher& watcher) {
     const auto start = std::chrono::steady_clock::now();
     Pace pace;
@@ -140,7 +140,7 @@ pid_t server_in(const Snapshot& snapshot) { return snapshot.server ? snapshot.se
     }
 }
 
-/// Signals that arrive as bytes to read, while this lives.
+/// Receives signals through a descriptor instead of handlers, until it is destroyed (signalfd(2)).
 class Signals {
 public:
     Signals() {
@@ -157,7 +157,7 @@ public:
     }
 
     int fileno() const { return fd_; }
-    /// The next one; 0: none.
+    /// The next signal; 0: none.
     int next() const {
         signalfd_siginfo info;
         return read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
@@ -169,10 +169,10 @@ private:
     int fd_;
 };
 
-/// Shows what happens, until q or a signal. Returns the signal that is still to be obeyed, once the terminal is as it
-/// was; 0 for q and Ctrl-C.
+/// Shows the live view until q or a signal. Returns the signal that the caller must still act on after the terminal is
+/// restored; 0 for q and Ctrl-C.
 int show_live(Watcher& watcher) {
-    const Signals signals;  // before ncurses: it leaves blocked ones to us
+    const Signals signals;  // before ncurses: blocked signals do not reach its handlers
     Screen screen;
     Pace pace;
     View view(watcher.target().describe());
@@ -191,7 +191,7 @@ int show_live(Watcher& watcher) {
             is_new_size = true;
         }
         Size size = screen.size();
-        size.lines -= 1;  // the footer's
+        size.lines -= 1;  // the last line is the footer
         const Snapshot& now = watcher.look();
         if (std::exchange(server, server_in(now)) != server_in(now)) pace.restart();
         Lines lines = view.lines(now, size);
@@ -203,11 +203,11 @@ int show_live(Watcher& watcher) {
         pollfd events[] = {{STDIN_FILENO, POLLIN, 0}, {signals.fileno(), POLLIN, 0}, {watcher.events(), POLLIN, 0}};
         const auto pause = static_cast<int>(pace.pause(has_changed).count());
         poll(events, pace.can_afford_more() ? 3 : 2, pause);
-        if ((events[0].revents & (POLLHUP | POLLERR)) != 0) return SIGHUP;  // the terminal is gone
+        if ((events[0].revents & (POLLHUP | POLLERR)) != 0) return SIGHUP;  // the terminal was closed
     }
 }
 
-/// Each process that is watched takes a descriptor.
+/// Raises the limit on descriptors: each watched process needs one (pidfd_open(2)).
 void raise_descriptor_limit() {
     rlimit limit = {};
     getrlimit(RLIMIT_NOFILE, &limit);

@@ -15,28 +15,29 @@
 
 namespace xray {
 bool Process::holds(std::uint64_t inode) const {
-    return std::any_of(descriptors.begin(), descriptors.end(),
-                       [&](const proc::Descriptor& one) { return one.is_socket() && one.inode == inode; });
+    return std::any_of(descriptors.begin(), descriptors.end(), [&](const proc::Descriptor& descriptor) {
+        return descriptor.is_socket() && descriptor.inode == inode;
+    });
 }
 
 void add_references(ReferenceCounts& counts, const std::vector<proc::Descriptor>& descriptors) {
     std::unordered_set<std::uint64_t> seen;
-    for (const proc::Descriptor& one : descriptors) {
-        if (!one.is_socket()) continue;
-        References& references = counts[one.inode];
+    for (const proc::Descriptor& descriptor : descriptors) {
+        if (!descriptor.is_socket()) continue;
+        References& references = counts[descriptor.inode];
         ++references.descriptors;
-        if (seen.insert(one.inode).second) ++references.processes;
+        if (seen.insert(descriptor.inode).second) ++references.processes;
     }
 }
 
 std::size_t Server::zombies() const {
-    return static_cast<std::size_t>(
-        std::count_if(processes.begin(), processes.end(), [](const Process& one) { return one.head.is_zombie(); }));
+    return static_cast<std::size_t>(std::count_if(processes.begin(), processes.end(),
+                                                  [](const Process& process) { return process.head.is_zombie(); }));
 }
 
 std::size_t Server::reset_in_queue() const {
     std::size_t counted = 0;
-    for (const proc::ListeningSocket& one : listening) counted += one.queued;
+    for (const proc::ListeningSocket& socket : listening) counted += socket.queued;
     return counted - std::min(counted, queue.size());
 }
 
@@ -52,20 +53,20 @@ std::size_t Server::references_to(std::uint64_t inode) const {
 
 const proc::ListeningSocket* Server::listening_socket(std::uint64_t inode) const {
     const auto found =
-        std::find_if(listening.begin(), listening.end(), [&](const auto& one) { return one.inode == inode; });
+        std::find_if(listening.begin(), listening.end(), [&](const auto& socket) { return socket.inode == inode; });
     return found == listening.end() ? nullptr : &*found;
 }
 
 const proc::TcpSocket* Server::connection(std::uint64_t inode) const {
     const auto found = std::lower_bound(connections.begin(), connections.end(), inode,
-                                        [](const auto& one, std::uint64_t wanted) { return one.inode < wanted; });
+                                        [](const auto& socket, std::uint64_t wanted) { return socket.inode < wanted; });
     return found == connections.end() || found->inode != inode ? nullptr : &*found;
 }
 
 std::vector<const proc::TcpSocket*> Server::connections_of(const Process& process) const {
     std::vector<const proc::TcpSocket*> found;
-    for (const proc::Descriptor& one : process.descriptors) {
-        if (const proc::TcpSocket* const socket = one.is_socket() ? connection(one.inode) : nullptr)
+    for (const proc::Descriptor& descriptor : process.descriptors) {
+        if (const proc::TcpSocket* const socket = descriptor.is_socket() ? connection(descriptor.inode) : nullptr)
             found.push_back(socket);
     }
     std::sort(found.begin(), found.end());

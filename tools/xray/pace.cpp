@@ -9,8 +9,8 @@ namespace xray {
 namespace {
 
 constexpr double SHARE = 0.015;  // of one core
-constexpr double SHARE_AT_REST = 0.01;  // the difference is saved
-constexpr std::chrono::milliseconds LIVELY{200};  // how long more is expected to happen after something has
+constexpr double SHARE_AT_REST = 0.01;  // the difference is saved for busy times
+constexpr std::chrono::milliseconds LIVELY{200};  // after an event, more events are expected for this long
 constexpr std::chrono::milliseconds SHORTEST{1};
 constexpr std::chrono::milliseconds SHORTEST_AT_REST{5};
 

@@ -1,4 +1,4 @@
-// How often to look: as often as a share of one core allows, whatever a look costs.
+// Decides how often to take a snapshot, so that the program uses at most a fixed share of one core.
 #pragma once
 
 #include <chrono>
@@ -6,28 +6,28 @@
 
 namespace xray {
 
-/// Keeps the processor time of this process below a share of the time that passes, on the average: looks that cost
-/// little come often, and what is saved while nothing happens is spent when something does.
+/// Keeps the average CPU time of this process below a share of the elapsed time. Cheap snapshots are taken often. CPU
+/// time saved while nothing happens is used when something does.
 class Pace {
 public:
     using Clock = std::chrono::steady_clock;
     using Seconds = std::chrono::duration<double>;
 
-    /// A moment, and the processor time that this process has used until then.
+    /// A time, and the CPU time that this process had used by then.
     struct Moment {
         Clock::time_point time;
         Seconds used;
     };
     static Moment now();
 
-    /// How long to wait before the next look: short when something `has_changed` a moment ago. What was used before the
-    /// first call is not charged: to start and to find the server costs as much as seconds of looking.
+    /// How long to wait before the next snapshot: short when something `has_changed` a moment ago. CPU time used before
+    /// the first call does not count, since starting and finding the server costs as much as seconds of snapshots.
     std::chrono::milliseconds pause(bool has_changed, Moment moment = now());
 
-    /// A server was found: the next call to pause is a first one.
+    /// Call it when a server was found: the next call of pause() counts as the first.
     void restart() { last_.reset(); }
 
-    /// Whether there is time left for a look that is not due.
+    /// Whether enough CPU time is saved for an extra snapshot.
     bool can_afford_more() const { return credit_.count() > 0; }
 
 private:

@@ -19,9 +19,9 @@
 namespace xray {
 namespace {
 
-constexpr std::size_t GAP = 3;  // between segments
+constexpr std::size_t GAP = 3;  // spaces between segments
 
-/// How many columns the text takes: one for each byte that starts a character.
+/// The width of the text in columns: one for each byte that starts a character.
 std::size_t width(const std::string& text) {
     return static_cast<std::size_t>(
         std::count_if(text.begin(), text.end(), [](char byte) { return (byte & 0xC0) != 0x80; }));
@@ -33,7 +33,7 @@ Style style_of(Fill fill) {
     return fill == Fill::low ? Style::quiet : fill == Fill::high ? Style::warning : Style::alarm;
 }
 
-/// "descriptors 250 of 256 (97%)": with the share once it matters.
+/// "descriptors 250 of 256 (97%)": with the share when it is high.
 Segment segment_of_limit(const std::string& what, std::size_t used, rlim_t most) {
     const std::string count = what + ' ' + std::to_string(used);
     if (most == RLIM_INFINITY) return {count + ", no limit", Style::quiet};
@@ -66,14 +66,14 @@ std::string child_signal(const proc::SignalState& state) {
 /// "4 s"
 std::string whole_seconds(std::chrono::milliseconds time) { return std::to_string(time.count() / 1000) + " s"; }
 
-/// "references: 2", which is the same for all copies.
+/// "references: 2", the same for all copies of a descriptor.
 std::string references(const Server& server, std::uint64_t inode) {
     return "references: " + std::to_string(server.references_to(inode));
 }
 
-// ---- lines, as long as they get ------------------------------------------------------------------
+// ---- lines of any length -------------------------------------------------------------------------
 
-/// The descriptor, and what there is to say about it: one segment for what is no TCP socket.
+/// The line of a descriptor with its explanation; a single segment for one that is no TCP socket.
 std::vector<Segment> describe(const Server& server, const Process& holder, const proc::Descriptor& descriptor) {
     const std::string number = std::to_string(descriptor.number) + ' ';
     if (const proc::ListeningSocket* const socket = server.listening_socket(descriptor.inode)) {
@@ -95,7 +95,7 @@ std::vector<Segment> describe(const Server& server, const Process& holder, const
     return segments;
 }
 
-/// The lines of a descriptor table; those descriptors that are no TCP sockets share one.
+/// The lines of a descriptor table; descriptors that are no TCP sockets share one line.
 Lines table(const Server& server, const Process& process, std::size_t indent) {
     Lines lines;
     bool may_share = false;
@@ -111,7 +111,7 @@ Lines table(const Server& server, const Process& process, std::size_t indent) {
     return lines;
 }
 
-/// A process below the server, with its table; or, when there is no room, on one line with its TCP sockets.
+/// A process below the server, with its table; when there is no room, one line with its TCP sockets.
 Lines below(const Server& server, const Process& process, bool is_brief) {
     const Segment act = activity(process);
     const bool has_own_name = process.head.name != server.itself().head.name;
@@ -188,9 +188,9 @@ Lines waiting(const Snapshot& snapshot, const std::string& target) {
     return lines;
 }
 
-// ---- lines that fit ------------------------------------------------------------------------------
+// ---- lines cut to size ---------------------------------------------------------------------------
 
-/// Cuts off as many words as fit into `columns`, and at least one character.
+/// Removes as many words as fit into `columns` from the text and returns them: at least one character.
 std::string cut_words(std::string& text, std::size_t columns) {
     std::size_t at = columns;
     if (text[at] != ' ') at = text.rfind(' ', at);
@@ -201,7 +201,7 @@ std::string cut_words(std::string& text, std::size_t columns) {
     return head;
 }
 
-/// The line on as many lines as it takes: broken between segments where that helps, otherwise between words.
+/// Wraps the line: between segments where that is enough, otherwise between words.
 Lines wrap(const Line& line, std::size_t columns) {
     Lines lines = {{line.indent, {}}};
     std::size_t used = line.indent;
@@ -231,7 +231,7 @@ Lines wrap(const Lines& lines, std::size_t columns) {
     return all;
 }
 
-/// The first of the lines; the last of these ends with "…" when there are more.
+/// The first of the lines; the last one returned ends with "…" when there are more.
 Lines cut_lines(Lines lines, std::size_t most, std::size_t columns) {
     if (lines.size() <= most) return lines;
     lines.resize(most);
@@ -241,10 +241,10 @@ Lines cut_lines(Lines lines, std::size_t most, std::size_t columns) {
     return lines;
 }
 
-/// What may be left out as a whole.
+/// Lines that are shown together or left out together.
 struct Item {
     Lines lines;
-    std::size_t count = 1;  // of what is summed up when it is left out
+    std::size_t count = 1;  // how many things it stands for in the summary when it is left out
 };
 using Items = std::vector<Item>;
 
@@ -254,8 +254,8 @@ std::size_t lines_of(const Items& items) {
     return sum;
 }
 
-/// Appends the items to `lines`, in at most `room` lines: the last of these tells of what was left out, in the words of
-/// `sum_up`, which gets how many came before.
+/// Appends the items to `lines`, in at most `room` lines. If some are left out, the last line is a summary. `sum_up`
+/// returns its text, given the number of items shown.
 template <class SumUp> void append(Lines& lines, const Items& items, std::size_t room, SumUp sum_up) {
     const bool fits = lines_of(items) <= room;
     std::size_t left = fits ? room : room - std::min<std::size_t>(room, 1);
@@ -269,11 +269,11 @@ template <class SumUp> void append(Lines& lines, const Items& items, std::size_t
     if (!fits && room > 0) lines.push_back({2, {{sum_up(shown), Style::warning}}});
 }
 
-/// "… and 3 more processes, 212 more zombies", of those after the first `shown` below the server.
+/// "… and 3 more processes, 212 more zombies", for the processes after the first `shown` below the server.
 std::string rest_of(const Server& server, std::size_t shown) {
     const auto first = server.processes.begin() + 1 + static_cast<std::ptrdiff_t>(shown);
     const auto zombies =
-        std::count_if(first, server.processes.end(), [](const auto& one) { return one.head.is_zombie(); });
+        std::count_if(first, server.processes.end(), [](const auto& process) { return process.head.is_zombie(); });
     const auto others = server.processes.end() - first - zombies;
     std::string text = "… and ";
     if (others > 0) text += std::to_string(others) + " more processes" + (zombies > 0 ? ", " : "");
@@ -281,19 +281,19 @@ std::string rest_of(const Server& server, std::size_t shown) {
     return text;
 }
 
-/// The processes below the server: with their tables, or briefly when that takes more than `room`.
+/// The processes below the server: with their tables, or one line each when the tables need more than `room` lines.
 Items children(const Server& server, Size size, std::size_t room) {
     for (const bool is_brief : {false, true}) {
         Items items;
-        for (auto one = server.processes.begin() + 1; one != server.processes.end(); ++one) {
-            items.push_back({wrap(below(server, *one, is_brief), size.columns)});
+        for (auto process = server.processes.begin() + 1; process != server.processes.end(); ++process) {
+            items.push_back({wrap(below(server, *process, is_brief), size.columns)});
         }
         if (is_brief || lines_of(items) <= room) return items;
     }
     return {};
 }
 
-/// The server's own table, and who waits in its queue.
+/// The server's own table, and the clients in its accept queue.
 Items descriptors(const Server& server, Size size) {
     Items items;
     for (const Line& row : table(server, server.itself(), 2)) {
@@ -321,7 +321,7 @@ Lines picture_of(const Snapshot& snapshot, Size size) {
     const std::size_t free = size.lines - std::min(size.lines, lines.size());
     const Lines lessons =
         cut_lines(wrap(explanations(snapshot), size.columns), free - std::min(free / 2, std::size_t{4}), size.columns);
-    const std::size_t room = free - lessons.size();  // for descriptors and processes, even where lessons are long
+    const std::size_t room = free - lessons.size();  // for descriptors and processes
 
     const Items own = descriptors(server, size);
     const std::size_t left = room - std::min(room, lines_of(own));
@@ -340,12 +340,12 @@ Lines picture_of(const Snapshot& snapshot, Size size) {
 
 std::string Line::text() const {
     std::string text(indent, ' ');
-    for (const Segment& one : segments) text += (&one == &segments.front() ? "" : "   ") + one.text;
+    for (const Segment& segment : segments) text += (&segment == &segments.front() ? "" : "   ") + segment.text;
     return text;
 }
 
 Lines picture(const Snapshot& snapshot, const std::string& target, Size size) {
-    size.columns = std::max<std::size_t>(size.columns, 20);  // below that there is nothing to be read
+    size.columns = std::max<std::size_t>(size.columns, 20);  // a narrower picture cannot be read
     Lines lines;
     if (snapshot.server) {
         lines = picture_of(snapshot, size);

@@ -1,5 +1,5 @@
-// What is seen, as lines of text: for a terminal of any size, or for none. How a style looks is for who shows it; the
-// text says the same without.
+// A snapshot as lines of text, for a terminal of any size or for plain output. The caller decides how a style is
+// displayed. The text is complete without styles.
 #pragma once
 
 #include <cstddef>
@@ -14,22 +14,22 @@ namespace xray {
 enum class Style {
     plain,
     title,
-    quiet,  ///< what is always there
+    quiet,  ///< text that is always shown
     good,  ///< a connection that is served, a process that is ready
-    warning,  ///< somebody waits, a limit comes near
-    alarm,  ///< a zombie, a copy that was left, a death
+    warning,  ///< a client waits, or a limit is nearly reached
+    alarm,  ///< a zombie, a leftover copy, the end of the server
     lesson,
 };
 
 /// A piece of a line, in one style.
 struct Segment {
-    std::string text;  ///< ASCII, but for "…"
+    std::string text;  ///< ASCII, except for "…"
     Style style = Style::plain;
 
     bool operator==(const Segment&) const = default;
 };
 
-/// Segments with three blanks between them.
+/// Segments, shown with three spaces between them.
 struct Line {
     std::size_t indent = 0;
     std::vector<Segment> segments;
@@ -45,8 +45,8 @@ struct Size {
     std::size_t columns = std::numeric_limits<std::size_t>::max();
 };
 
-/// At most as many lines, of at most as many columns, as `size` has. What does not fit is summed up: "… and 212 more
-/// zombies". `target` says what is waited for: "port 8888".
+/// The lines of the picture, cut to the lines and columns of `size`. A summary replaces what does not fit: "… and 212
+/// more zombies". `target` names the awaited server: "port 8888".
 Lines picture(const Snapshot& snapshot, const std::string& target, Size size = {});
 
 }  // namespace xray

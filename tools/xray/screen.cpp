@@ -28,14 +28,14 @@ short color_of(Style style) {
         case Style::lesson:
             return COLOR_CYAN;
         default:
-            return -1;  // the terminal's own
+            return -1;  // the default colour of the terminal
     }
 }
 
 constexpr Style STYLES[] = {Style::plain,   Style::title, Style::quiet, Style::good,
                             Style::warning, Style::alarm, Style::lesson};
 
-/// Whether the terminal has a capability (terminfo(5)): tigetstr returns null, or -1, for one that it lacks.
+/// Whether the terminal has a capability (terminfo(5)): tigetstr returns null, or -1, for a capability that it lacks.
 bool can(const char* capability) {
     const auto found = reinterpret_cast<std::intptr_t>(tigetstr(capability));
     return found != 0 && found != -1;
@@ -55,7 +55,7 @@ Screen::Screen() : terminal_(nullptr), is_utf8_(false) {
     is_utf8_ = std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     terminal_ = newterm(nullptr, stdout, stdin);
     if (!terminal_) throw std::runtime_error("the terminal (TERM) is unknown: use --once, --json or --log");
-    // A terminal that cannot place its cursor (terminfo(5), "cup") would stay blank.
+    // Without the capability to move the cursor (terminfo(5), "cup") the screen would stay blank.
     if (!can("cup")) {
         endwin();
         delscreen(terminal_);
@@ -63,7 +63,7 @@ Screen::Screen() : terminal_(nullptr), is_utf8_(false) {
     }
     cbreak();
     keypad(stdscr, TRUE);
-    set_escdelay(25);  // milliseconds, after which an escape is no beginning of an arrow key
+    set_escdelay(25);  // milliseconds to wait after Escape for the rest of an arrow key
     noecho();
     curs_set(0);
     nodelay(stdscr, TRUE);

@@ -1,4 +1,4 @@
-// The terminal: shows lines in colour, and is as it was before when this is over.
+// Shows lines in colour on the terminal, and restores the terminal at the end.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace xray {
 
 enum class Key { none, quit, help, up, down, page_up, page_down, top, bottom, other };
 
-/// The whole terminal that is standard input and output. Colours, unless NO_COLOR is set and not empty
+/// Takes over the terminal on standard input and output. Uses colours unless NO_COLOR is set and not empty
 /// (no-color.org), or the terminal has none.
 class Screen {
 public:
@@ -23,7 +23,7 @@ public:
     ~Screen();
 
     Size size() const;
-    void follow_window_size();  ///< after SIGWINCH
+    void follow_window_size();  ///< call it after SIGWINCH
 
     /// Shows the lines, and `footer` in the last line of the screen.
     void draw(const Lines& lines, const std::string& footer);

@@ -1,4 +1,4 @@
-// Which part of the picture is shown: all of it summed up, until the user scrolls.
+// Chooses the part of the picture that is shown: a summary that fits, until the user scrolls.
 #pragma once
 
 #include <cstddef>
@@ -15,23 +15,22 @@ class View {
 public:
     explicit View(std::string target) : target_(std::move(target)) {}
 
-    /// Does what the key asks for: from the top the picture is summed up to fit; below, its lines are shown as they
-    /// are.
+    /// Handles a key. At the top the picture is summarised to fit; after scrolling down all its lines are shown.
     void press(Key key);
 
     /// The lines for a window of this size.
     Lines lines(const Snapshot& snapshot, Size size);
 
-    /// The line below them, once lines() was called: "port 8888   q quits   ? help".
+    /// The footer for the last result of lines(): "port 8888   q quits   ? help".
     std::string footer() const;
 
 private:
     std::string target_;
     bool shows_help_ = false;
-    std::size_t first_ = 0;  ///< line that is shown
+    std::size_t first_ = 0;  ///< the first line that is shown
     std::size_t last_ = 0;
-    std::size_t count_ = 0;  ///< of lines that the picture has
-    std::size_t page_ = 1;  ///< how many lines are shown at once
+    std::size_t count_ = 0;  ///< the number of lines in the picture
+    std::size_t page_ = 1;  ///< the number of lines shown at once
 };
 
 }  // namespace xray

@@ -31,7 +31,8 @@ namespace {
 
 using Listening = std::vector<proc::ListeningSocket>;
 
-/// How old what changes without any process of the server (its clients hang up, its user starts others) may be.
+/// How old data may be that can change while no process of the server runs: a client disconnects, the user starts other
+/// processes.
 constexpr std::chrono::milliseconds SOCKETS_STAY_FRESH{250};
 constexpr std::chrono::milliseconds COUNT_STAYS_FRESH{2000};
 
@@ -44,34 +45,36 @@ bool listens(pid_t pid, const Listening& sockets) {
     });
 }
 
-/// The oldest process that listens on one of the sockets, of those that `fits` accepts: children that have a copy of
-/// the socket are younger. -1: none.
+/// The oldest process that listens on one of the sockets and that `fits` accepts; -1: none. The oldest is the server,
+/// since children that hold a copy of the socket are younger.
 template <class Fits> pid_t oldest_listener(const Listening& sockets, Fits fits) {
     const proc::Process* oldest = nullptr;
     const std::vector<proc::Process> all = proc::processes();
-    for (const proc::Process& one : all) {
-        if (oldest && std::tie(oldest->started, oldest->pid) < std::tie(one.started, one.pid)) continue;
-        if (listens(one.pid, sockets) && fits(one)) oldest = &one;  // in this order: fits may have to read its memory
+    for (const proc::Process& process : all) {
+        if (oldest && std::tie(oldest->started, oldest->pid) < std::tie(process.started, process.pid)) continue;
+        // Call fits last: it may have to read the memory of the process.
+        if (listens(process.pid, sockets) && fits(process)) oldest = &process;
     }
     return oldest ? oldest->pid : -1;
 }
 
-/// Any process that `fits` accepts and whose descriptors we may not see. -1: none.
+/// A process that `fits` accepts and whose descriptors this user may not see; -1: none.
 template <class Fits> pid_t any_hidden(Fits fits) {
-    for (const proc::Process& one : proc::processes()) {
-        if (!proc::is_readable(one.pid) && fits(one)) return one.pid;
+    for (const proc::Process& process : proc::processes()) {
+        if (!proc::is_readable(process.pid) && fits(process)) return process.pid;
     }
     return -1;
 }
 
 bool is_kernel_thread(pid_t pid) { return proc::command_line(pid).empty(); }
 
-/// Connected, but behind no descriptor yet: a socket that was closed leaves these states at once.
+/// Whether the connection is not accepted yet: no descriptor refers to it. A closed socket has no descriptor either,
+/// but leaves these states at once.
 bool is_unaccepted(const proc::TcpSocket& socket) {
     return socket.inode == 0 && (socket.state == TCP_ESTABLISHED || socket.state == TCP_CLOSE_WAIT);
 }
 
-/// Whether the process is still there, and at work.
+/// Whether the process still exists and is no zombie.
 bool is_alive(const proc::Process& process) {
     const std::optional<proc::Process> now = proc::process(process.pid);
     return now && !now->is_zombie() && now->started == process.started;
@@ -98,13 +101,13 @@ Watcher::~Watcher() { close(events_); }
 
 const Snapshot& Watcher::look() {
     epoll_event seen[64];
-    while (epoll_wait(events_, seen, 64, 0) == 64) {  // edge-triggered: reported once
+    while (epoll_wait(events_, seen, 64, 0) == 64) {  // edge-triggered: each event is reported only once
     }
     snapshot_.ended.clear();
-    if (pid_ != -1) look_at_server();
+    if (pid_ != -1) read_server();
     if (pid_ == -1) {
         find();
-        if (pid_ != -1) look_at_server();
+        if (pid_ != -1) read_server();
     }
     return snapshot_;
 }
@@ -113,8 +116,12 @@ void Watcher::find() {
     Listening sockets = proc::listening_sockets();
     snapshot_.hidden_listener.reset();
     if (!target_.name.empty()) {
-        const auto is_called_so = [&](const proc::Process& one) { return one.name == target_.name.substr(0, 15); };
-        const auto is_started_so = [&](const proc::Process& one) { return is_started_as(one.pid, target_.name); };
+        const auto is_called_so = [&](const proc::Process& process) {
+            return process.name == target_.name.substr(0, 15);
+        };
+        const auto is_started_so = [&](const proc::Process& process) {
+            return is_started_as(process.pid, target_.name);
+        };
         pid_ = oldest_listener(sockets, is_called_so);
         if (pid_ == -1) pid_ = oldest_listener(sockets, is_started_so);
         if (pid_ == -1) pid_ = any_hidden(is_called_so);
@@ -135,7 +142,7 @@ void Watcher::find() {
     else started_ = found->started;
 }
 
-void Watcher::look_at_server() {
+void Watcher::read_server() {
     const std::optional<proc::Process> head = proc::process(pid_);
     if (!head || head->is_zombie() || head->started != started_) return record_death();
 
@@ -147,8 +154,7 @@ void Watcher::look_at_server() {
     proc::wait_for_signals_of_seen_zombies();
     server.child_signal = proc::signal_state(pid_, SIGCHLD);
     if (server.processes.empty() || !read(known_.at(pid_))) return record_death();  // it ended meanwhile
-    server.processes.front() =
-        known_.at(pid_).process;  // last: what it does now, it does in view of its children's state
+    server.processes.front() = known_.at(pid_).process;  // last: so the server's state is not older than its children's
     drop_unseen();
 
     const std::optional<proc::Process> parent = proc::process(head->ppid);
@@ -160,8 +166,8 @@ void Watcher::look_at_server() {
         user_counted_ = Clock::now();
     }
     server.processes_of_user = processes_of_user_;
-    for (const Process& one : server.processes) add_references(server.references, one.descriptors);
-    const auto is_orphan = [](const Ended& one) { return one.is_orphan; };
+    for (const Process& process : server.processes) add_references(server.references, process.descriptors);
+    const auto is_orphan = [](const Ended& ended) { return ended.is_orphan; };
     const bool has_orphans = std::any_of(snapshot_.ended.begin(), snapshot_.ended.end(), is_orphan);
     elsewhere_.add_to(server.references, server.processes, has_orphans);
     read_sockets(server);
@@ -171,7 +177,7 @@ void Watcher::look_at_server() {
     snapshot_.hidden_listener.reset();
 }
 
-/// Adds the process and all that is below it to the tree.
+/// Adds the process and its descendants to the tree.
 void Watcher::visit(pid_t pid, std::size_t depth, std::vector<Process>& tree) {
     const auto [found, is_new] = known_.try_emplace(pid, Known{{}, "", {}, proc::PidFd(pid), true});
     Known& known = found->second;
@@ -193,7 +199,8 @@ void Watcher::visit(pid_t pid, std::size_t depth, std::vector<Process>& tree) {
             return;
         }
         std::vector<pid_t> children = proc::child_pids(pid);
-        for (const pid_t child : known.children) {  // that are not in the list, perhaps since another has just left it
+        // The kernel's list may omit a child when another is reaped meanwhile.
+        for (const pid_t child : known.children) {
             if (std::binary_search(children.begin(), children.end(), child)) continue;
             const std::optional<proc::Process> missing = proc::process(child);
             if (missing && missing->ppid == pid)
@@ -207,7 +214,7 @@ void Watcher::visit(pid_t pid, std::size_t depth, std::vector<Process>& tree) {
     for (const pid_t child : known.children) visit(child, depth + 1, tree);
 }
 
-/// Reads what the process is and does. Returns whether it is there, and no other with its pid.
+/// Reads the state of the process. Returns false when it is gone, or another process has its pid now.
 bool Watcher::read(Known& known) {
     const std::uint64_t started = known.process.head.started;
     const std::optional<proc::Process> head = proc::process(known.process.head.pid);
@@ -220,26 +227,29 @@ bool Watcher::read(Known& known) {
     return true;
 }
 
-/// Those that were below the server and are no more: they have ended, or lost their parent and found another.
+/// Forgets processes that are no longer descendants of the server: they have exited, or their parent has.
 void Watcher::drop_unseen() {
-    for (auto one = known_.begin(); one != known_.end();) {
-        const auto& [pid, known] = *one;
+    for (auto entry = known_.begin(); entry != known_.end();) {
+        const auto& [pid, known] = *entry;
         if (known.is_seen) {
-            ++one;
+            ++entry;
             continue;
         }
         const bool is_there = is_alive(known.process.head);
         snapshot_.ended.push_back({known.process.head, known.hold.exit_status(), is_there});
-        one = known_.erase(one);
+        entry = known_.erase(entry);
     }
 }
 
-/// Whether each socket that a process of the server holds is known: one that is not may be no TCP socket at all.
+/// Whether the list contains each socket that a process of the server holds. A socket that is missing may be no TCP
+/// socket at all.
 bool Watcher::has_all_sockets_of(const Server& server) const {
     std::unordered_set<std::uint64_t> known;
-    for (const proc::TcpSocket& one : sockets_) known.insert(one.inode);
-    for (const proc::ListeningSocket& one : server.listening) known.insert(one.inode);
-    const auto is_known = [&](const proc::Descriptor& one) { return !one.is_socket() || known.count(one.inode) > 0; };
+    for (const proc::TcpSocket& socket : sockets_) known.insert(socket.inode);
+    for (const proc::ListeningSocket& socket : server.listening) known.insert(socket.inode);
+    const auto is_known = [&](const proc::Descriptor& descriptor) {
+        return !descriptor.is_socket() || known.count(descriptor.inode) > 0;
+    };
     return std::all_of(server.processes.begin(), server.processes.end(), [&](const Process& process) {
         return std::all_of(process.descriptors.begin(), process.descriptors.end(), is_known);
     });
@@ -247,35 +257,37 @@ bool Watcher::has_all_sockets_of(const Server& server) const {
 
 void Watcher::read_sockets(Server& server) {
     unsigned queued = 0;
-    for (const proc::ListeningSocket& one : proc::listening_sockets()) {
-        if (server.holders(one.inode) == 0) continue;
-        server.listening.push_back(one);
-        queued += one.queued;
+    for (const proc::ListeningSocket& listener : proc::listening_sockets()) {
+        if (server.holders(listener.inode) == 0) continue;
+        server.listening.push_back(listener);
+        queued += listener.queued;
     }
     const Clock::time_point now = Clock::now();
     if (has_run_ || queued != queued_ || now - sockets_read_ > SOCKETS_STAY_FRESH || !has_all_sockets_of(server)) {
-        int looks = 0;
-        do sockets_ = proc::tcp_sockets(queued > 0);  // may lack one, when others end while the kernel lists them
-        while (!has_all_sockets_of(server) && ++looks < 3);
+        int attempts = 0;
+        // The kernel's list may omit a socket when others are closed meanwhile.
+        do sockets_ = proc::tcp_sockets(queued > 0);
+        while (!has_all_sockets_of(server) && ++attempts < 3);
         sockets_read_ = now;
         queued_ = queued;
     }
-    for (const proc::TcpSocket& one : sockets_) {
-        if (one.inode != 0 && server.holders(one.inode) > 0) server.connections.push_back(one);
+    for (const proc::TcpSocket& connection : sockets_) {
+        if (connection.inode != 0 && server.holders(connection.inode) > 0) server.connections.push_back(connection);
     }
     std::sort(server.connections.begin(), server.connections.end(),
               [](const auto& a, const auto& b) { return a.inode < b.inode; });
-    for (const proc::TcpSocket& one : sockets_) {
+    for (const proc::TcpSocket& connection : sockets_) {
         const bool waits = std::any_of(server.listening.begin(), server.listening.end(), [&](const auto& socket) {
-            return socket.queued > 0 && socket.port == one.port;
+            return socket.queued > 0 && socket.port == connection.port;
         });
-        if (waits && is_unaccepted(one)) server.queue.push_back(one);
+        if (waits && is_unaccepted(connection)) server.queue.push_back(connection);
     }
     std::stable_sort(server.queue.begin(), server.queue.end(),
                      [](const auto& a, const auto& b) { return a.since_sent > b.since_sent; });
 }
 
-/// Keeps in mind whether the server was blocked in accept when a child ended: it runs, before it dies of that.
+/// Records whether the server was blocked in accept when a child exited. A server that this ends runs once more before
+/// it exits, so the record is kept.
 void Watcher::remember_accept(const Server& server) {
     if (!server.itself().call.empty()) {
         was_in_accept_ = server.itself().accepts();
@@ -285,10 +297,10 @@ void Watcher::remember_accept(const Server& server) {
     }
 }
 
-/// The server has ended.
+/// Records the end of the server.
 void Watcher::record_death() {
     Death death;
-    // In this order: a zombie tells its status until it is reaped, the pidfd from then on.
+    // In this order: /proc shows a zombie's status until it is reaped, and the pidfd shows it from then on.
     const std::optional<proc::Process> zombie = proc::process(pid_);
     if (zombie && zombie->started == started_) death.ended.status = zombie->exit_status;
     if (const auto itself = known_.find(pid_); itself != known_.end()) {
@@ -300,7 +312,7 @@ void Watcher::record_death() {
     drop_unseen();
     const auto& ended = snapshot_.ended;
     death.orphans = static_cast<std::size_t>(
-        std::count_if(ended.begin(), ended.end(), [](const Ended& one) { return one.is_orphan; }));
+        std::count_if(ended.begin(), ended.end(), [](const Ended& process) { return process.is_orphan; }));
     has_lost_child_ = has_lost_child_ || death.orphans < ended.size();
     const bool failed = death.ended.status && WIFEXITED(*death.ended.status) && WEXITSTATUS(*death.ended.status) != 0;
     const bool handles = snapshot_.server && snapshot_.server->child_signal.disposition == proc::Disposition::handled;

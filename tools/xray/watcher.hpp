@@ -1,5 +1,5 @@
-// Finds a server and looks at it, as often as wanted, at little cost: what has not run since the last look is not read
-// again.
+// Finds a server and takes snapshots of it at little cost: a process that has not run since the last snapshot is not
+// read again.
 #pragma once
 
 #include <sys/types.h>
@@ -18,23 +18,23 @@
 
 namespace xray {
 
-/// Which server. A number is a port when something listens there, otherwise a pid when that process listens, or hides
-/// what it does; otherwise a port still.
+/// The server to watch. A number is a port when a process listens on it. Otherwise it is a pid, if that process listens
+/// or its descriptors are hidden. Otherwise it is a port where a server is awaited.
 struct Target {
     int number = 8888;
     bool may_be_pid = false;
-    std::string name;  ///< of a program that listens, when not empty, in place of the number
+    std::string name;  ///< the name of a program that listens; if it is not empty, the number is not used
 
     std::string describe() const;  ///< "port 8888", "port or pid 8888", "a program named step_d"
 };
 
-/// Whether the process was started under this name, or as the script of this name: its first or second word is, but for
-/// the folder. It may take a while: the words are in the memory of the process, which may be busy with it.
+/// Whether the name, without its folder, is the first or second word of the process's command line: a program, or a
+/// script of an interpreter. The call may take time: the words are in the memory of the process, which may be locked.
 bool is_started_as(pid_t pid, const std::string& name);
 
 class Watcher {
 public:
-    /// Throws std::system_error when there is no descriptor left.
+    /// Throws std::system_error when no descriptor is left.
     explicit Watcher(Target target);
     Watcher(const Watcher&) = delete;
     Watcher& operator=(const Watcher&) = delete;
@@ -42,11 +42,11 @@ public:
 
     const Target& target() const { return target_; }
 
-    /// Looks, and returns what it sees, which it keeps until the next look. A server that is found is looked at until
-    /// it ends; then the next one is waited for. Throws std::system_error when the kernel does not tell of sockets.
+    /// Takes a snapshot and returns it; the reference is valid until the next call. A server that was found is watched
+    /// until it exits; then the next one is awaited. Throws std::system_error when the kernel does not list sockets.
     const Snapshot& look();
 
-    /// A descriptor that is readable, after a look, once a process that was seen there exits or is reaped.
+    /// A descriptor that becomes readable when a process of the last snapshot exits or is reaped.
     int events() const { return events_; }
 
 private:
@@ -57,11 +57,11 @@ private:
         std::string run_count;
         std::vector<pid_t> children;
         proc::PidFd hold;
-        bool is_seen = true;  // at this look
+        bool is_seen = true;  // in the current snapshot
     };
 
     void find();
-    void look_at_server();
+    void read_server();
     void visit(pid_t pid, std::size_t depth, std::vector<Process>& tree);
     bool read(Known& known);
     void drop_unseen();
@@ -72,15 +72,15 @@ private:
 
     Target target_;
     int events_;
-    pid_t pid_ = -1;  // of the server; -1: there is none
+    pid_t pid_ = -1;  // the server's; -1: there is none
     std::uint64_t started_ = 0;
     std::map<pid_t, Known> known_;
-    bool was_in_accept_ = false;  // the server, when it was blocked last
-    bool has_lost_child_ = false;  // since then
-    bool has_run_ = false;  // any of them, since the look before
+    bool was_in_accept_ = false;  // whether the server was in accept when it was last blocked
+    bool has_lost_child_ = false;  // whether a child has exited since then
+    bool has_run_ = false;  // whether any process has run since the previous snapshot
     Clock::time_point sockets_read_;
     std::vector<proc::TcpSocket> sockets_;
-    unsigned queued_ = 0;  // when they were read
+    unsigned queued_ = 0;  // length of the accept queues when sockets_ was read
     Elsewhere elsewhere_;
     Clock::time_point user_counted_;
     std::size_t processes_of_user_ = 0;

@@ -1,0 +1,2 @@
+"""An application that cannot be imported."""
+raise LookupError("on purpose")
