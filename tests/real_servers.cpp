@@ -6,12 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "../net/socket.hpp"
 #include "support.hpp"
 
 namespace {
-
-/// A port that was free a moment ago, for a server that cannot let the kernel choose one.
-std::string free_port() { return std::to_string(Server(built("step_a")).port()); }
 
 bool is_installed(const std::string& command) {
     return Ended(Program{{"sh", "-c", "command -v \"$0\"", command}}).fate == "exited with 0";
@@ -24,13 +22,14 @@ void check_server(const std::string& command, const std::vector<std::string>& op
         MESSAGE("not tried: " << command << " is not installed (make deps_bench)");
         return;
     }
-    const std::string port = free_port();
+    const net::Socket reserved = harness::reserve_port();
+    const std::string port = std::to_string(reserved.port());
     Program server = foreign({command});
     for (std::string option : options) {
         if (const std::size_t at = option.find("PORT"); at != std::string::npos) option.replace(at, 4, port);
         server.command.push_back(option);
     }
-    server.port = static_cast<std::uint16_t>(std::stoi(port));
+    server.port = static_cast<std::uint16_t>(reserved.port());
     server.path = "/README.md";
     const Subject subject = learn(server);
     CHECK(in_words(subject.nature.kind) == std::string(in_words(kind)));

@@ -1,7 +1,4 @@
 // Measures requests per second. The servers run one after the other, never at the same time, in several rounds.
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
@@ -34,16 +31,6 @@ struct Contestant {
     std::unique_ptr<harness::Server> server;
     std::vector<double> rates = {};  // requests per second, of each round
 };
-
-/// A free port, for servers that cannot choose one themselves.
-std::string free_port() {
-    net::Socket socket(AF_INET, SOCK_STREAM);
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socket.bind(address);
-    return std::to_string(socket.port());
-}
 
 /// A temporary folder with a page, for file servers. The destructor removes it.
 class Site {
@@ -94,16 +81,22 @@ public:
             std::cerr << name << " is left out: " << error.what() << '\n';
         }
     }
+    /// A port for a server that cannot let the kernel choose one.
+    std::string free_port() {
+        reserved_.push_back(harness::reserve_port());
+        return std::to_string(reserved_.back().port());
+    }
     std::vector<Contestant> take() { return std::move(all_); }
 
 private:
     std::vector<Contestant> all_;
+    std::vector<net::Socket> reserved_;
 };
 
 /// Servers that run a WSGI application, with two workers each. All of them log each request.
 void add_wsgi_servers(Contestants& all, const std::string& what, const std::string& application, const char* path) {
-    const std::string uwsgi_address = "127.0.0.1:" + free_port();
-    const std::string gunicorn_address = "127.0.0.1:" + free_port();
+    const std::string uwsgi_address = "127.0.0.1:" + all.free_port();
+    const std::string gunicorn_address = "127.0.0.1:" + all.free_port();
     all.add("step_h" + what, silent({"./step_h", application}).with("MAX_CLIENTS", "2"), path);
     all.add_other(
         "uWSGI" + what,
@@ -118,8 +111,8 @@ void add_wsgi_servers(Contestants& all, const std::string& what, const std::stri
 /// This project's servers, and those of others that can be started here. Throws std::exception when one of this
 /// project's cannot be started.
 std::vector<Contestant> contestants(const std::string& site) {
-    const std::string port[] = {free_port(), free_port()};
     Contestants all;
+    const std::string port[] = {all.free_port(), all.free_port()};
     all.add("floor, " + linked(), silent({"build/tools/bench/floor"}));
     all.add("step_g, " + linked(), silent({"./step_g"}));
     if (linked() == "static") {

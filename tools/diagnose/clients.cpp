@@ -132,6 +132,12 @@ bool until_exit(Server& server, pid_t child, Client& client) {
     return !goes_on() && harness::eventually(has_exited, server.program().patience_left());
 }
 
+std::string child_that_stays(pid_t child) {
+    const std::string call = proc::blocked_in(child);
+    return "its child does not exit when it has served its client: pid " + std::to_string(child) +
+           (call.empty() ? " runs on" : " is asleep in " + call);
+}
+
 Finding unanswered(Server& server, const Clients& clients) {
     if (clients.empty() || server.has_ended() || !clients.back().has_ended()) return undecided(server, "no answer");
     return {Answer::undecided, ENDED_UNANSWERED};

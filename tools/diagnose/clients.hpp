@@ -80,6 +80,8 @@ bool settle(Server& server);
 /// parent any exit will do. When the server has closed the connection, the `client` closes its end, which the child may
 /// wait for. Returns false when the child does not exit in time, or waits for the next client.
 bool until_exit(Server& server, pid_t child, Client& client);
+/// That this child does not exit although it has served its client, and what it does instead.
+std::string child_that_stays(pid_t child);
 
 /// Neither yes nor no: the last client has sent its request, but got no answer.
 Finding unanswered(Server& server, const Clients& clients);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,19 +47,30 @@ bool needs_process(const Program& program) {
     return server.has_ended();
 }
 
+/// What a child that was forked for a request does instead of exiting; empty when it exits.
+std::string late_child_that_stays(const Program& program) {
+    Server server(program);
+    Clients clients;
+    if (!connect(server, clients) || !ask(server, clients.back())) return "";
+    wait_for_close(server, clients.back());
+    clients.clear();
+    const std::string own = proc::executable(server.acceptor());
+    std::optional<pid_t> remaining;  // not a helper: that runs another program
+    const auto has_exited = [&] {
+        remaining.reset();
+        for (const proc::Process& process : server.children()) {
+            if (!process.is_zombie() && proc::executable(process.pid) == own) remaining = process.pid;
+        }
+        return !remaining;
+    };
+    return server.until(has_exited) ? "" : child_that_stays(*remaining);
+}
+
 /// Why a client that has sent its request was not answered.
 std::string why_unanswered(Server& server, const Client& client) {
     if (server.has_ended()) return "its first client ended it: " + server.death();
     if (client.has_ended()) return "it answers nothing: it ended the connection";
     return "it answers nothing: " + server.state();
-}
-
-/// The state of a child that has served its client but does not exit; empty when it has exited.
-std::string state_of_remaining_child(Server& server, pid_t child, Client& client) {
-    if (until_exit(server, child, client)) return "";
-    const std::string call = proc::blocked_in(child);
-    return "its child does not exit when it has served its client: pid " + std::to_string(child) +
-           (call.empty() ? " runs on" : " is asleep in " + call);
 }
 
 /// Connects a client, which is silent at first, then sends its request and is served.
@@ -75,8 +87,8 @@ void observe_first_client(Server& server, Nature& nature) {
     nature.is_http = harness::is_http(clients.front().received());
     if (nature.is_http) nature.status = clients.front().received().substr(0, 12);
     if (!is_answered) nature.unanswered = why_unanswered(server, clients.front());
-    else if (holder.place == Place::with_a_child)
-        nature.child_stays = state_of_remaining_child(server, holder.pid, clients.front());
+    else if (holder.place == Place::with_a_child && !until_exit(server, holder.pid, clients.front()))
+        nature.child_stays = child_that_stays(holder.pid);
     if (!is_answered) return;
     wait_for_close(server, clients.front());
     clients.clear();
@@ -154,8 +166,10 @@ Subject learn(const Program& program) {
     Nature& nature = subject.nature;
     if (nature.kind == Kind::iterative && has_event_loop(patient(subject.program))) nature.kind = Kind::event_loop;
     const bool may_fork = nature.kind == Kind::iterative || nature.kind == Kind::unknown;
-    if (may_fork && without_life(nature) == std::nullopt && needs_process(patient(subject.program)))
+    if (may_fork && without_life(nature) == std::nullopt && needs_process(patient(subject.program))) {
         nature.kind = Kind::forks_late;
+        nature.child_stays = late_child_that_stays(patient(subject.program));
+    }
     return subject;
 }
 

@@ -25,11 +25,13 @@ struct LoneExit {
     explicit LoneExit(const Program& program) : server(patient(program)), holder(hold(server, clients)) {
         if (holder.place != Place::with_a_child) return;
         send_request(server, clients.front());
-        settled = until_exit(server, holder.pid, clients.front()) && (settle(server) || server.has_ended());
+        has_exited = until_exit(server, holder.pid, clients.front());
+        settled = has_exited && (settle(server) || server.has_ended());
     }
     Server server;
     Clients clients;
     Holder holder;
+    bool has_exited = false;
     bool settled = false;
 };
 
@@ -194,6 +196,7 @@ Finding child_exits(const Subject& subject) {
     if (subject.nature.kind == Kind::forks_late) return yes("its child exits when it has answered");
     LoneExit lone(subject.program);
     if (lone.holder.place != Place::with_a_child) return without_child(lone.server, lone.clients, lone.holder);
+    if (!lone.has_exited) return no(child_that_stays(lone.holder.pid));
     return yes("its child " + to_string(lone.holder.pid) + " has served its client, and exited");
 }
 

@@ -1,7 +1,9 @@
 #include "server.hpp"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -16,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "../../net/socket.hpp"
 #include "../proc/process.hpp"
 #include "../proc/tcp.hpp"
 #include "client.hpp"
@@ -112,6 +115,16 @@ std::string last_line(std::string text) {
 }
 
 }  // namespace
+
+net::Socket reserve_port() {
+    net::Socket socket(AF_INET, SOCK_STREAM);
+    socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socket.bind(address);
+    return socket;
+}
 
 Server::Server(const Program& program)
     : Process(program.environment.count("PORT") ? program : program.with("PORT", std::to_string(program.port))) {
@@ -405,6 +418,8 @@ Place Server::place_of(const Client& client) const {
     if (!is_asleep()) return Place::moving;
     if (client.has_ended()) return Place::disconnected;
     const std::vector<pid_t> holders = holders_of(client);
+    // It may have accepted the client, and forked, since it was seen asleep.
+    if (!is_asleep() || holders_of(client) != holders) return Place::moving;
     // Workers may have a socket each: the one that got this client may be busy while another is ready.
     const bool may_be_accepted = is_ready() && (listening_inodes_.size() == 1 || queued() == 0);
     if (holders.empty()) return may_be_accepted || !is_asleep() ? Place::moving : Place::in_the_queue;

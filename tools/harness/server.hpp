@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "../../net/socket.hpp"
 #include "../proc/process.hpp"
 #include "../proc/tcp.hpp"
 #include "client.hpp"
@@ -36,6 +37,10 @@ class NotListening : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
+
+/// Reserves a port of 127.0.0.1 for a server that cannot let the kernel choose one. The kernel gives the port of the
+/// returned socket, which does not listen, to nobody else. A server that sets SO_REUSEADDR can use it (socket(7)).
+net::Socket reserve_port();
 
 /// A program that was started and listens. Its port is that of the listening socket which the
 /// process or a descendant of it holds (a shell may have started the server, or it is a daemon).
