@@ -47,6 +47,11 @@ Finding judge_exit(Server& server, const std::string& fate, bool is_answered) {
 
 }  // namespace
 
+void make_orphan(Server& server) {
+    kill(server.acceptor(), SIGKILL);
+    harness::eventually([&] { return server.has_ended(); }, server.program().patience_left());
+}
+
 std::string fate_of_orphan(Server& server, pid_t child, Client& client) {
     const auto is_over = [&] {
         if (client.is_open() && client.has_ended()) client.reset();  // a child may wait for that
@@ -67,7 +72,7 @@ Findings exit_of_child(const Solution& solution) {
     const Holder holder = hold(server, clients);
     if (holder.place != Place::with_a_child) return {{"child exits with 0", without_child(server, clients, holder)}};
     Client& client = clients.front();
-    kill(server.acceptor(), SIGKILL);  // who ignores SIGCHLD would take the status away
+    make_orphan(server);
     send_request(server, client);
     harness::eventually([&] { return client.has_answer() || client.has_ended(); }, server.program().patience_left());
     const bool is_answered = client.has_answer();

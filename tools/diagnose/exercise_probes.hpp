@@ -51,6 +51,10 @@ Findings drops_the_slow(const Solution& solution);
 /// Exercise 12: whether it runs a Flask application; not applicable where Flask is not installed.
 Findings flask(const Solution& solution);
 
+/// Kills the process that accepts, and waits for its end. From then on the keeper reaps its children: a parent that
+/// ignores SIGCHLD would take their status away.
+void make_orphan(harness::Server& server);
+
 /// The end of a child whose parent was killed, so that the keeper reaps it: "exited with 1". It is expected to exit
 /// when its client has disconnected, or was disconnected. "does not exit" when it calls accept or exits too late.
 std::string fate_of_orphan(harness::Server& server, pid_t child, harness::Client& client);

@@ -1,5 +1,4 @@
 // Exercises 10 and 12: is a silent client disconnected when TIMEOUT is over, and neither sooner nor later?
-#include <signal.h>
 #include <sys/types.h>
 
 #include <algorithm>
@@ -86,7 +85,7 @@ Finding keeps_longer_time(const Program& program) {
     TimedClient timed(program, "1.5");
     const Holder holder = find_holder(timed.server, timed.client);
     const bool has_child = holder.place == Place::with_a_child;
-    if (has_child) kill(timed.server.acceptor(), SIGKILL);
+    if (has_child) make_orphan(timed.server);
     if (!timed.ends_within(Seconds(10))) return endless("1.5", "10 s");
     const std::string evidence = in_words("1.5", timed.lasted);
     if (timed.lasted < LEAST) return {Answer::no, evidence, TOO_SOON};
