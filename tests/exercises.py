@@ -4,7 +4,7 @@ of exercises.txt are told what is wrong.
 
     exercises.py [NUMBER…]   all exercises, when none is named
 
-It also builds a program that includes another file as make does.
+It also builds a program that includes another file as make does, and lets make watch a program that is saved.
 
 It is Python, since it edits texts and starts programs in parallel. What else diagnose does for the exercises is tested
 by exercises.cpp.
@@ -12,6 +12,9 @@ by exercises.cpp.
 
 import json
 import os
+import pty
+import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +28,7 @@ import steps
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "exercises"
 AT_ONCE = 8
+PATIENCE = 120  # seconds
 PARTS = os.environ.get("STEP_H_PARTS", "build/wsgi.o build/http.o").split()  # what the homework is linked with
 PYTHON = os.environ.get("PYTHON") or ("/usr/bin/python3" if Path("/usr/bin/python3").exists() else "python3")
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
@@ -153,6 +157,50 @@ def fault_of_rule():
     return None
 
 
+def copied_exercise(folder, name):
+    """Makes `folder` a copy of this repository in which one exercise is a copy and all else a link. Returns its path."""
+    (folder / "exercises").mkdir()
+    for file in [*ROOT.iterdir(), *(ROOT / "exercises").iterdir()]:
+        copy = folder / file.relative_to(ROOT)
+        if not copy.exists() and file.name != name:
+            copy.symlink_to(file)
+    return Path(shutil.copytree(ROOT / "exercises" / name, folder / "exercises" / name))
+
+
+def read_in_time(terminal):
+    """What comes next from a program in a terminal; empty when it is silent for PATIENCE seconds, or has ended."""
+    try:
+        return os.read(terminal, 4096) if select.select([terminal], [], [], PATIENCE)[0] else b""
+    except OSError:  # EIO: it has ended
+        return b""
+
+
+def fault_of_watch():
+    """What `make watch_1` says when the solution is saved; None when it checks the exercise at its start and then."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    environment["TERM"] = "dumb"
+    (exercise,) = [one for one in said_by_diagnose("--exercises") if one["number"] == 1]
+    with tempfile.TemporaryDirectory() as folder:
+        program = copied_exercise(Path(folder), Path(exercise["folder"]).name) / exercise["file"]
+        child, terminal = pty.fork()  # entr wants a terminal
+        if child == 0:
+            os.chdir(folder)
+            os.execvpe("make", ["make", "watch_1"], environment)
+        said = b""
+        try:
+            for wanted in (b"not yet:", b"done"):
+                while wanted not in said and (more := read_in_time(terminal)):
+                    said += more
+                if wanted not in said:
+                    return f"make watch_1 does not say {wanted.decode()!r}:\n{said.decode()}"
+                program.write_text(solution_of(exercise).read_text(encoding="utf-8"), encoding="utf-8")
+        finally:
+            os.write(terminal, b"\x03")  # Ctrl-C
+            os.waitpid(child, 0)
+            os.close(terminal)
+    return None
+
+
 def main():
     BUILD.mkdir(parents=True, exist_ok=True)
     wanted = {int(number) for number in sys.argv[1:]}
@@ -164,10 +212,9 @@ def main():
         faults = [fault for fault in reports if fault]
     print(*faults, sep="\n", end="\n" if faults else "")
     print(f"{len(chosen)} solutions, right and wrong: {len(chosen) - len(faults)} passed, {len(faults)} failed")
-    fault = fault_of_rule()
-    if fault:
-        print(fault)
-    return 1 if faults or fault else 0
+    others = [fault for fault in (fault_of_rule(), fault_of_watch()) if fault]
+    print(*others, sep="\n", end="\n" if others else "")
+    return 1 if faults or others else 0
 
 
 if __name__ == "__main__":
