@@ -39,6 +39,8 @@ void raise_limit_of_descriptors();
 
 // The measurements. Each writes its table to stdout. What it leaves out, and why, goes to stderr.
 void measure_throughput();
+/// What each thing costs that step_g does and the floor does not.
+void measure_additions();
 void measure_held();
 void measure_waits();
 void measure_descriptors();

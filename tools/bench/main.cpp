@@ -13,6 +13,7 @@ namespace {
 
 int measure(const std::vector<std::string>& arguments) {
     const std::map<std::string, void (*)()> all = {{"throughput", bench::measure_throughput},
+                                                   {"additions", bench::measure_additions},
                                                    {"held", bench::measure_held},
                                                    {"waits", bench::measure_waits},
                                                    {"descriptors", bench::measure_descriptors},
@@ -20,7 +21,7 @@ int measure(const std::vector<std::string>& arguments) {
     const bool is_reaping = arguments.size() > 1 && arguments.front() == "reaping";
     const auto found = arguments.size() == 1 ? all.find(arguments.front()) : all.end();
     if (found == all.end() && !is_reaping) {
-        std::cerr << "measure: usage: measure throughput | held | waits | descriptors | zombies\n"
+        std::cerr << "measure: usage: measure throughput | additions | held | waits | descriptors | zombies\n"
                      "                measure reaping COMMAND…, as in measure reaping ./step_g\n";
         return 2;
     }

@@ -25,9 +25,10 @@ deps_bench: ## install what bench compares with, and what plots draws with
 MEASURED := $(addprefix $(BUILD)/tools/bench/,measure floor floor_dynamic step_g_dynamic no_handler)
 bench: $(MEASURED) step_g step_h  ## how fast, beside others, and what silent clients cost (needs make deps_bench)
 	@$(BUILD)/tools/bench/measure throughput
+	@$(BUILD)/tools/bench/measure additions
 	@$(BUILD)/tools/bench/measure held
 
-FIGURES := waits descriptors zombies held throughput
+FIGURES := waits descriptors zombies held throughput additions
 plots: $(MEASURED) all  ## measure all that the pages show in pictures, and draw it: tools/bench/figures
 	@command -v gnuplot >/dev/null || { echo 'gnuplot is missing: install it with `make deps_bench`' >&2; exit 1; }
 	@set -e; for name in $(FIGURES); do \

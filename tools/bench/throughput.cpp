@@ -202,21 +202,29 @@ void print_goals(const std::vector<Contestant>& all) {
     }
 }
 
-}  // namespace
+bool is_ab_missing(const std::string& measurement) {
+    if (is_installed("ab")) return false;
+    std::cerr << measurement << " is left out: ab is not installed (make deps_bench does)\n";
+    return true;
+}
 
-void measure_throughput() {
-    if (!is_installed("ab")) {
-        std::cerr << "throughput is left out: ab is not installed (make deps_bench does)\n";
-        return;
-    }
-    const Site site;
-    std::vector<Contestant> all = contestants(site.path());
-    for (int round = 0; round < ROUNDS; ++round) {
+/// Measures all of them in `rounds` rounds, and returns those that have lost no request.
+std::vector<Contestant> measured(std::vector<Contestant> all, int rounds) {
+    for (int round = 0; round < rounds; ++round) {
         // Every second round runs backwards, so that no server always follows the same one.
         if (round % 2 == 0) std::for_each(all.begin(), all.end(), measure);
         else std::for_each(all.rbegin(), all.rend(), measure);
         std::erase_if(all, [](const Contestant& contestant) { return contestant.server == nullptr; });
     }
+    return all;
+}
+
+}  // namespace
+
+void measure_throughput() {
+    if (is_ab_missing("throughput")) return;
+    const Site site;
+    const std::vector<Contestant> all = measured(contestants(site.path()), ROUNDS);
     print_heading("requests a second (ab -c " + std::to_string(AT_ONCE) + "), median, least and most of " +
                   std::to_string(ROUNDS) + " rounds of " + std::to_string(SECONDS) + " s each");
     for (const Contestant& contestant : all) {
@@ -226,6 +234,29 @@ void measure_throughput() {
                   << rate.most << '\n';
     }
     print_goals(all);
+}
+
+void measure_additions() {
+    if (is_ab_missing("additions")) return;
+    constexpr int MANY_ROUNDS = 3 * ROUNDS;  // some of the differences are small
+    const std::vector<std::string> words = {"reap", "close", "print", "poll", "allocate"};
+    std::vector<std::string> everything = {"build/tools/bench/floor"};
+    Contestants additions;
+    additions.add("floor", silent(everything));
+    for (const std::string& word : words) {
+        additions.add("floor " + word, silent({everything.front(), word}));
+    }
+    everything.insert(everything.end(), words.begin(), words.end());
+    additions.add("floor, with all five", silent(everything));
+    additions.add("step_g", silent({"./step_g"}));
+    const std::vector<Contestant> all = measured(additions.take(), MANY_ROUNDS);
+    print_heading("requests a second (ab -c " + std::to_string(AT_ONCE) +
+                  ") in proportion to floor's, median, least and " + "most of " + std::to_string(MANY_ROUNDS) +
+                  " rounds of " + std::to_string(SECONDS) + " s each");
+    for (const Contestant& contestant : all) {
+        std::cout << std::left << std::setw(24) << contestant.name << in_words(ratio(contestant, all.front()), 2)
+                  << '\n';
+    }
 }
 
 }  // namespace bench
