@@ -179,7 +179,7 @@ void drain(int connection, int patience) {
 /// must not take the response for whole.
 void reset(int connection) {
     const sockaddr nobody = {AF_UNSPEC, {}};
-    connect(connection, &nobody, sizeof nobody);
+    (void)connect(connection, &nobody, sizeof nobody);
 }
 
 // ---- in a worker: APP_TIMEOUT -------------------------------------------------------------------

@@ -58,11 +58,11 @@ std::string from_latin1(py::handle text) {
 }
 
 /// Prints an exception with its traceback. SystemExit is one like any other here: PyErr_Print would exit.
-void print_exception(const py::error_already_set& error) {
+void print_exception(const py::error_already_set& error) noexcept {
     try {
         const py::object trace = error.trace() ? error.trace() : py::none();  // none: no Python code was on the way
         py::module_::import("traceback").attr("print_exception")(error.type(), error.value(), trace);
-    } catch (const py::error_already_set&) {
+    } catch (const std::exception&) {
         net::write_all(STDERR_FILENO, "step_h: an exception whose traceback cannot be printed\n");
     }
 }
@@ -207,7 +207,7 @@ public:
         if (py::isinstance<FileWrapper>(iterable)) {
             if (const auto file = open_file(iterable.cast<const FileWrapper&>().file)) return send_file(*file);
         }
-        const bool is_single = PySequence_Check(iterable.ptr()) != 0 && py::len(iterable) == 1;
+        const bool is_single = py::hasattr(iterable, "__len__") && py::len(iterable) == 1;
         for (const py::handle block : iterable) {
             const std::string_view bytes = bytes_in(block);
             if (is_single || !bytes.empty()) send(bytes, is_single);
@@ -312,7 +312,7 @@ public:
     Iterable& operator=(const Iterable&) = delete;
     ~Iterable() {
         try {
-            if (py::hasattr(object_, "close")) object_.attr("close")();
+            if (py::hasattr(object_, "close")) checked(PyObject_CallMethod(object_.ptr(), "close", nullptr));
         } catch (const py::error_already_set& error) {
             print_exception(error);
         }
@@ -360,6 +360,16 @@ py::object import_application(const std::string& name) {
     }
     if (PyCallable_Check(application.ptr()) == 0) raise(PyExc_TypeError, (name + " is not callable").c_str());
     return application;
+}
+
+/// Gives all signals their defaults, but for those that Application::after_fork_in_child() names.
+void reset_signals() {
+    static constexpr int KEPT[] = {SIGKILL, SIGSTOP, SIGPIPE, SIGXFSZ, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
+    const py::module_ signals = py::module_::import("signal");
+    for (const py::handle number : signals.attr("valid_signals")()) {
+        const bool is_kept = std::find(std::begin(KEPT), std::end(KEPT), number.cast<int>()) != std::end(KEPT);
+        if (!is_kept) signals.attr("signal")(number, signals.attr("SIG_DFL"));
+    }
 }
 
 /// "HTTP_USER_AGENT" for "user-agent"; empty when the field does not become a variable: those whose name has other
@@ -475,12 +485,7 @@ void Application::after_fork_in_parent() {
 void Application::after_fork_in_child() {
     PyOS_AfterFork_Child();
     py::module_::import("atexit").attr("_clear")();  // what the import has registered is the parent's to call
-    const py::module_ signals = py::module_::import("signal");
-    for (const py::handle number : signals.attr("valid_signals")()) {
-        static constexpr int KEPT[] = {SIGKILL, SIGSTOP, SIGPIPE, SIGXFSZ, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
-        const bool is_kept = std::find(std::begin(KEPT), std::end(KEPT), number.cast<int>()) != std::end(KEPT);
-        if (!is_kept) signals.attr("signal")(number, signals.attr("SIG_DFL"));
-    }
+    reset_signals();
     thread_ = PyEval_SaveThread();
 }
 

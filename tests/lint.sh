@@ -10,6 +10,8 @@ mkdir -p build
 folder=$(mktemp -d build/lint.XXXXXX) || exit
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
+python=${PYTHON:-/usr/bin/python3}
+python="$("$python-config" --includes | sed 's/-I/-isystem /g') -DPYTHON_EXECUTABLE=\"$python\""
 processors=$(getconf _NPROCESSORS_ONLN)
 status=0
 
@@ -31,7 +33,7 @@ grep '\.cpp$' "$folder/all" | grep -Ev "$followed" >"$folder/alone"
 # Each file includes what it uses, though `make` compiles a folder as one file. So each compiles alone: these here, the
 # others where clang-tidy follows them, and where `make` builds programs of one file.
 grep -Fvxf "$folder/followed" "$folder/all" | grep -Ev '^(exercises|tests/[a-z]+)/.*\.cpp$' |
-  xargs -r -P "$processors" -n 8 clang++ -std=c++20 -iquote . -x c++ -fsyntax-only -Wno-pragma-once-outside-header ||
+  xargs -r -P "$processors" -n 8 clang++ -std=c++20 -iquote . $python -x c++ -fsyntax-only -Wno-pragma-once-outside-header ||
   status=1
 
 # The other checks work mostly on the headers. So a folder that `make` compiles through a file of includes in build/ is
@@ -60,8 +62,8 @@ fi
   sed 's/^/clang-analyzer-* /' "$folder/followed"
   for unit in "$folder"/*.cpp; do [ ! -e "$unit" ] || echo "-clang-analyzer-* $unit"; done
   sed 's/^/-clang-analyzer-* /' "$folder/alone"
-} | EFFORT=$effort xargs -P "$processors" -L 1 sh -c '
-  clang-tidy --quiet --checks="$1" "$2" -- -std=c++20 -iquote . $EFFORT >"$0/$$" 2>"$0/$$.errors" && exit
+} | FLAGS="$python $effort" xargs -P "$processors" -L 1 sh -c '
+  clang-tidy --quiet --checks="$1" "$2" -- -std=c++20 -iquote . $FLAGS >"$0/$$" 2>"$0/$$.errors" && exit
   if [ -s "$0/$$" ]; then cat "$0/$$"; else cat "$0/$$.errors"; fi
   exit 1' "$folder" || status=1
 exit $status

@@ -56,8 +56,9 @@ TEST_CASE("step_h: a worker that crashes loses its own client alone, and is repl
         CHECK_EVENTUALLY(server, idle_workers(server) == 1);  // of two workers
         const Reply reply = get(server, "/crash?" + kind);
         CHECK(reply.status == (kind == "late_kill" ? 200 : 0));
-        const std::string worker = std::to_string(number_after(server.err(), "pid"));
-        CHECK_EVENTUALLY(server, server.err().ends_with("step_h: worker " + worker + fate));
+        std::string last_words = "step_h: worker ";
+        last_words.append(std::to_string(number_after(server.err(), "pid"))).append(fate);
+        CHECK_EVENTUALLY(server, server.err().ends_with(last_words));
         CHECK_EVENTUALLY(server, idle_workers(server) >= 1);
         CHECK(get(server, "/hello").status == 200);
         other.send("Host: h\r\n\r\n");

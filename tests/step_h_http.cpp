@@ -86,7 +86,7 @@ TEST_CASE("step_h: sends no body with 204 and 304") {
     INFO(server.describe());
     for (const char* status : {"204+No+Content", "304+Not+Modified"}) {
         const Reply reply = get(server, std::string("/status?") + status);
-        CHECK(reply.status == std::atoi(status));
+        CHECK(reply.status == std::stoi(status));
         CHECK(reply.body == "");
         CHECK(reply.head.find("Content-Length") == std::string::npos);
         CHECK_FALSE(reply.was_reset);

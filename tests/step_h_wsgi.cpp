@@ -120,6 +120,7 @@ TEST_CASE("step_h: sets the Content-Length of a response of one block, and ends 
     CHECK_FALSE(parts.was_reset);
     CHECK(get(server, "/write").body == "written and returned\n");
     CHECK(get(server, "/late_start").body == "late\n");
+    CHECK(get(server, "/no_length").body == "Hello, World!\n");
     CHECK(server.err() == "");
 }
 

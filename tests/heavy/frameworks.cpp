@@ -1,4 +1,4 @@
-// step_h with unchanged Flask, Django and Pyramid, and with wsgiref.validate around each.
+// step_h with unchanged Flask, Django and Pyramid, and also with wsgiref.validate around each.
 #include <iostream>
 #include <string>
 #include <vector>
@@ -29,9 +29,8 @@ std::string run_curl(const Server& server, std::vector<std::string> arguments, c
 }
 
 /// Checks the pages that each framework's application has in tests/wsgi.
-void check_framework(const std::string& module) {
-    if (!has_module(module)) return;
-    Server server(running(module + "_app:application"));
+void check_application(const std::string& name) {
+    Server server(running(name));
     INFO(server.describe());
     const std::string page = run_curl(server, {"-i", "-A", "a test"}, "/hello?name=W%C3%B6rld");
     CHECK(page.starts_with("HTTP/1.1 200 OK\r\n"));
@@ -43,6 +42,15 @@ void check_framework(const std::string& module) {
     CHECK(run_curl(server, {"-o", "/dev/null", "-w", "%{http_code}"}, "/nowhere") == "404");
     CHECK(server.err().find("Traceback") == std::string::npos);
     CHECK(server.err().find("Warning") == std::string::npos);
+}
+
+/// Checks the application as it is, and with wsgiref.validate around it.
+void check_framework(const std::string& module) {
+    if (!has_module(module)) return;
+    for (const char* name : {"application", "checked"}) {
+        CAPTURE(name);
+        check_application(module + "_app:" + name);
+    }
 }
 
 }  // namespace

@@ -25,4 +25,5 @@ def moved(request):
 
 
 urlpatterns = [path('hello', hello), path('form', form), path('moved', moved)]
-application = validator(get_wsgi_application())
+application = get_wsgi_application()
+checked = validator(application)

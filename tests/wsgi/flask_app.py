@@ -23,4 +23,5 @@ def moved():
     return '', 302, {'Location': '/hello?name=moved'}
 
 
-application = validator(app)
+application = app
+checked = validator(application)

@@ -131,6 +131,20 @@ def late_start(environ, start_response):
     yield b'late\n'
 
 
+def no_length(environ, start_response):
+    class Response:
+        """As Django's: its [] is for header fields, and it has no len()."""
+
+        def __iter__(self):
+            return iter([b'Hello, ', b'World!\n'])
+
+        def __getitem__(self, name):
+            raise KeyError(name)
+
+    start_response('200 OK', PLAIN)
+    return Response()
+
+
 def nothing(environ, start_response):
     start_response('200 OK', PLAIN)
     return []

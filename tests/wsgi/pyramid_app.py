@@ -24,4 +24,5 @@ with Configurator() as config:
     for view in (hello, form, moved):
         config.add_route(view.__name__, '/' + view.__name__)
         config.add_view(view, route_name=view.__name__)
-    application = validator(config.make_wsgi_app())
+    application = config.make_wsgi_app()
+    checked = validator(application)

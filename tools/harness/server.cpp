@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/types.h>
-#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -61,15 +60,6 @@ bool is_reachable(const proc::ListeningSocket& socket) {
 char state_of(pid_t pid) {
     const std::optional<proc::Process> process = proc::process(pid);
     return process ? process->state : '?';
-}
-
-/// The CPU time that the process has used (clock_getcpuclockid(3)); 0 when there is no such process.
-std::chrono::nanoseconds time_of_processor(pid_t pid) {
-    clockid_t clock = 0;
-    timespec time = {};
-    if (pid <= 0) return {};  // to clock_getcpuclockid 0 means the calling process
-    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) return {};
-    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 bool is_one_of(const std::string& call, std::initializer_list<const char*> calls) {
@@ -161,7 +151,7 @@ bool Server::may_be_starting() {
 }
 
 bool Server::runs_without_end() {
-    const auto work = time_of_processor(acceptor_);
+    const auto work = proc::processor_time(acceptor_);
     if (state_of(acceptor_) != 'R' || !work_at_rest_) work_at_rest_ = work;
     return work - *work_at_rest_ > MOST_WORK_TO_START;
 }
@@ -278,7 +268,7 @@ bool Server::until(const std::function<bool()>& condition) {
         if (program().is_restless) return false;
         const std::string seen = snapshot();
         std::chrono::nanoseconds works = {};
-        for (const proc::Process& process : alive()) works += time_of_processor(process.pid);
+        for (const proc::Process& process : alive()) works += proc::processor_time(process.pid);
         if (!worked || seen.find("R ") == std::string::npos) worked = works;
         if (works - *worked > MOST_WORK) return is_restless_ = true;
         // A runnable process that is waiting for the CPU does not count as blocked.

@@ -5,11 +5,13 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -299,6 +301,14 @@ bool is_readable(pid_t pid) {
 }
 
 std::string run_count(pid_t pid) { return read_file(pid, "schedstat"); }
+
+std::chrono::nanoseconds processor_time(pid_t pid) {
+    clockid_t clock = 0;
+    timespec time = {};
+    if (pid <= 0) return {};  // to clock_getcpuclockid 0 means the calling process
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) return {};
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 std::string executable(pid_t pid) {
     char target[4096];

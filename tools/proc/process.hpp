@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -76,6 +77,9 @@ bool is_readable(pid_t pid);
 /// A text that changes whenever the process has run (/proc/PID/schedstat; of the first thread only). Empty when the
 /// process is gone, or the kernel does not count. It is the cheapest way to detect activity.
 std::string run_count(pid_t pid);
+
+/// The processor time that the process has used, in all its threads (clock_getcpuclockid(3)). 0 when it is gone.
+std::chrono::nanoseconds processor_time(pid_t pid);
 
 /// The path of its program: the target of /proc/PID/exe. Empty when it may not be read.
 std::string executable(pid_t pid);

@@ -30,8 +30,10 @@ namespace {
 constexpr int OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
                         PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
 
-/// After this time the tracer stops waiting for a process that computes without making a system call.
-constexpr std::chrono::seconds PATIENCE{2};
+// The tracer stops waiting for processes that have computed for so long without a system call. It counts their
+// processor time, so that a busy machine makes no difference; but nobody wants to wait longer than half a minute.
+constexpr std::chrono::seconds MOST_WORK{2};
+constexpr std::chrono::seconds PATIENCE{30};
 
 /// Runs in the new process: waits until it is traced, then executes the program. Writes errno to `failure` when that
 /// fails.
@@ -235,11 +237,19 @@ bool Tracer::is_settled() const {
     return std::all_of(tracees_.begin(), tracees_.end(), is_blocked) && !packet_is_on_its_way();
 }
 
+std::chrono::nanoseconds Tracer::work() const {
+    std::chrono::nanoseconds sum = {};
+    for (const auto& [pid, tracee] : tracees_) sum += proc::processor_time(pid);
+    return sum;
+}
+
 void Tracer::settle() {
     // All must be blocked in two checks in a row: a packet may arrive while the first check moves from processes to
     // packets.
     const auto deadline = std::chrono::steady_clock::now() + PATIENCE;
-    for (int settled_checks = 0; settled_checks < 2 && std::chrono::steady_clock::now() < deadline;) {
+    const auto most_work = work() + MOST_WORK;
+    const auto is_in_time = [&] { return std::chrono::steady_clock::now() < deadline && work() < most_work; };
+    for (int settled_checks = 0; settled_checks < 2 && is_in_time();) {
         const bool has_news = collect();
         settled_checks = !has_news && is_settled() ? settled_checks + 1 : 0;
         if (settled_checks == 0 && !has_news) wait_for_news(std::chrono::microseconds(50));

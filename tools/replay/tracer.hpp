@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -81,6 +82,7 @@ private:
     bool collect();
     bool packet_is_on_its_way() const;
     bool is_settled() const;
+    std::chrono::nanoseconds work() const;
     void note(Tracee& tracee, int status);
 
     std::uint16_t server_port_ = 0;
