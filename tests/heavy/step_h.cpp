@@ -234,8 +234,8 @@ TEST_CASE("step_h: serves every connection that was made before SIGTERM, in 100 
         std::atomic<int> served = 0;
         std::atomic<bool> was_signalled = false;
         std::vector<std::thread> clients(6);
-        for (std::thread& client : clients) {
-            client = std::thread([&] {
+        for (std::thread& thread : clients) {
+            thread = std::thread([&] {
                 while (!was_signalled) {
                     try {
                         Client client(server.port());
