@@ -48,7 +48,7 @@ TEST_CASE("behaviour child closes listener: is yes when a child fails after its 
     const Finding finding = try_on(goes_on, "child closes listener");
     CHECK(finding == yes);
     CHECK(finding.evidence ==
-          "its child, at work, has no copy of the listening socket; but, its work done, it exits "
+          "its child, at work, has no copy of the listening socket; but when it has served its client, it exits "
           "with 1: OSError: [Errno 9] Bad file descriptor");
 }
 

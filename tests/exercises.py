@@ -158,11 +158,12 @@ def fault_of_rule():
 
 
 def copied_exercise(folder, name):
-    """Makes `folder` a copy of this repository in which one exercise is a copy and all else a link. Returns its path."""
+    """Makes `folder` a copy of this repository in which one exercise is a copy and all else a link, but for the record
+    of the exercises that are done. Returns the exercise's path."""
     (folder / "exercises").mkdir()
     for file in [*ROOT.iterdir(), *(ROOT / "exercises").iterdir()]:
         copy = folder / file.relative_to(ROOT)
-        if not copy.exists() and file.name != name:
+        if not copy.exists() and file.name not in (name, ".done"):
             copy.symlink_to(file)
     return Path(shutil.copytree(ROOT / "exercises" / name, folder / "exercises" / name))
 

@@ -159,6 +159,12 @@ TEST_CASE("replay: shows one pending signal and two zombies when three children 
     CHECK(run.main_process(run.steps - 1, "call") == "accept");
 }
 
+TEST_CASE("replay --as: lets the clients of a step meet another server") {
+    const Recorded run({"--as", path_of("step_f"), "/usr/bin/env", path_of("step_f")});
+    CHECK(contains(run.said, " and 3 clients"));
+    CHECK(run.in_state(run.steps - 1, "zombie") == 2);
+}
+
 TEST_CASE("replay: shows one signal and no zombie when three children of step_g exit together") {
     const Recorded run({path_of("step_g")});
     CHECK(run.count({{"kind", "signal"}}) == 1);
@@ -236,8 +242,10 @@ TEST_CASE("replay: reports wrong usage, and a server that does not start or exit
     says({path_of("step_a"), "--"}, "usage: replay", "exited with 2");
     says({"./no such program"}, "replay: cannot start ./no such program: No such file or directory", "exited with 1");
     says({"/bin/true"}, "the server ended before it accepted a client: it exited with 0", "exited with 1");
-    says({path_of("step_a"), "more"}, "the server ended before it accepted a client: it exited with 2",
+    says({path_of("step_a"), "more"}, "the server ended before it accepted a client: it exited with 2: step_a: usage: ",
          "exited with 1");
+    says({"--as", "my_server", path_of("step_a")}, "replay: my_server is no step of the article", "exited with 2");
+    says({"--as", "step_f", path_of("step_a"), "--", path_of("client3")}, "usage: replay", "exited with 2");
 }
 
 TEST_CASE("replay: says what helps when ptrace is forbidden") {

@@ -24,7 +24,7 @@ Finding serves_both(Server& server) {
     if (server.has_ended()) return no("when a client had connected, " + server.death());
     if (second == Place::in_the_queue) {
         return {Answer::no, server.state() + " for a silent client, and the next one is in the accept queue",
-                "who serves a client itself accepts no other meanwhile"};
+                "a process that serves a client itself accepts no other meanwhile"};
     }
     if (clients.size() < 2 || !ask(server, clients.back())) return unanswered(server, clients);
     if (clients.front().has_ended()) return {Answer::no, "it disconnected a client that had not asked yet", PATIENT};
@@ -37,7 +37,7 @@ Finding serves_both(Server& server) {
 /// How the child of a client that has asked exits.
 Finding judge_exit(Server& server, const std::string& fate, bool is_answered) {
     const std::string words = server.last_words().empty() ? "" : ": " + server.last_words();
-    const std::string evidence = "its child, its work done, " + fate;
+    const std::string evidence = "its child has served its client, and " + fate;
     if (fate == "exited with 0") return yes(evidence);
     const bool goes_on = fate == "does not exit" || words.find("accept") != std::string::npos;
     if (!is_answered) return not_applicable("its child does not live longer than it: it " + fate);

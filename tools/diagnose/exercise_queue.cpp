@@ -165,7 +165,7 @@ Finding compare_prediction(std::string_view text, int backlog) {
                 "the kernel's queue is full later"};
     }
     return {Answer::no, *number + " are predicted, but fewer connect",
-            "who finds the queue full is not refused, but gets no answer"};
+            "when the queue is full, the kernel does not refuse a client: it does not answer it"};
 }
 
 }  // namespace

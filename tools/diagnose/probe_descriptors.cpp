@@ -95,7 +95,7 @@ Finding flat_descriptors(const Subject& subject) {
     server.until([&] { return server.sockets() <= before || server.is_quiet(clients.size()); });
     const bool more = server.stays([&] { return server.sockets() > before; });
     const std::string evidence =
-        to_string(before) + " before, " + to_string(server.sockets()) + " after twenty clients";
+        "sockets: " + to_string(before) + " before, " + to_string(server.sockets()) + " after twenty clients";
     return more ? no(evidence) : yes(evidence);
 }
 

@@ -23,7 +23,7 @@ namespace {
 using namespace replay;
 
 constexpr const char* USAGE =
-    "usage: replay [--json] [-o FILE] [--beside STEP] SERVER [ARGUMENT…] [-- CLIENT [ARGUMENT…]]";
+    "usage: replay [--json] [-o FILE] [--as STEP | --beside STEP] SERVER [ARGUMENT…] [-- CLIENT [ARGUMENT…]]";
 constexpr const char* HELP = R"(
 Starts a server and its clients under ptrace(2), lets one process run at a time, and records each system call, signal,
 fork and exit, with its source line and the kernel's state at that moment. The page that it writes plays the recording
@@ -34,6 +34,8 @@ forward and back: open it in a browser.
                                                  any server, any client (it finds the port in PORT)
   ./replay python3 server.py                     no client: what a browser or curl does, until Ctrl-C
 
+  ./replay --as step_f ./my_server               any server, the clients of step_f (it finds the port in PORT)
+
   --beside STEP  records this step of the article as well, and shows the two side by side
   -o FILE   where to write the page (default: replays/SERVER.html)
   --json    write the recording alone, as JSON
@@ -43,6 +45,7 @@ forward and back: open it in a browser.
 struct Options {
     Plan plan;
     std::string output;
+    std::string as;  ///< the step whose clients come; empty: those of the plan
     std::string beside;  ///< another step, shown beside it; empty: none
     bool is_json = false;
     bool is_help = false;
@@ -57,6 +60,7 @@ Options parse_options(int argc, char* argv[]) {
         const std::string word = argv[at];
         if (word == "--json") options.is_json = true;
         else if (word == "--help" || word == "-h") options.is_help = true;
+        else if (word == "--as" && at + 1 < argc) options.as = argv[++at];
         else if (word == "--beside" && at + 1 < argc) options.beside = argv[++at];
         else if (word == "-o" && at + 1 < argc) options.output = argv[++at];
         else throw std::invalid_argument(USAGE);
@@ -67,7 +71,9 @@ Options parse_options(int argc, char* argv[]) {
         else command->push_back(argv[at]);
     }
     const bool lacks_client = command == &options.plan.client && command->empty();
-    if (!options.is_help && (options.plan.server.empty() || lacks_client)) throw std::invalid_argument(USAGE);
+    const bool has_both = !options.as.empty() && (command == &options.plan.client || !options.beside.empty());
+    const bool is_wrong = options.plan.server.empty() || lacks_client || has_both;
+    if (!options.is_help && is_wrong) throw std::invalid_argument(USAGE);
     return options;
 }
 
@@ -81,7 +87,7 @@ char step_of(const Plan& plan) {
 
 /// The name of the server: "step_e"; "server" for python3 server.py.
 std::string name_of(const Plan& plan) {
-    const std::string& named = plan.step != 0 ? plan.server.front() : plan.server.back();
+    const std::string& named = step_of(plan) != 0 ? plan.server.front() : plan.server.back();
     return std::filesystem::path(named).stem().string();
 }
 
@@ -89,7 +95,8 @@ std::string name_of(const Plan& plan) {
 void report(const Recorder& recorder, const Plan& plan) {
     static bool is_first = true;
     std::cout << (std::exchange(is_first, false) ? "recorded " : " and ") << recorder.steps() << " steps of "
-              << plan.server[0] << " and " << recorder.clients() << (recorder.clients() == 1 ? " client" : " clients");
+              << plan.server[0] << " and " << recorder.clients() << (plan.client.empty() ? " client" : " client process")
+              << (recorder.clients() == 1 ? "" : plan.client.empty() ? "s" : "es");
     if (recorder.is_full()) {
         std::cerr << "replay: " << plan.server[0] << " has more steps than " << Recorder::MOST_STEPS
                   << ": stopped there\n";
@@ -121,11 +128,13 @@ int run(int argc, char* argv[]) {
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
 
     std::vector<Plan> plans = {options.plan};
+    const char scenario = options.as.empty() ? char{0} : step_of({{options.as}, {}, 0});
+    if (!options.as.empty() && scenario == 0) throw std::invalid_argument(options.as + " is no step of the article");
     if (!options.beside.empty()) plans.push_back({{options.beside}, {}, 0});
     std::vector<Json> recordings;
     std::string name;
     for (Plan& plan : plans) {
-        plan.step = step_of(plan);
+        plan.step = scenario != 0 ? scenario : step_of(plan);
         Recorder recorder(plan);
         recorder.record([] { return was_interrupted != 0; });
         recordings.push_back(recorder.recording());

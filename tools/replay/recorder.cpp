@@ -69,6 +69,13 @@ std::string text_of(const std::string& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
+/// What a program has printed last, behind a colon; empty when it has printed nothing.
+std::string last_line(int output) {
+    std::string text = text_of("/proc/self/fd/" + std::to_string(output));
+    text.erase(text.find_last_not_of('\n') + 1);
+    return text.empty() ? "" : ": " + text.substr(text.rfind('\n') + 1);
+}
+
 const char* disposition_name(proc::Disposition disposition) {
     const char* const names[] = {"default", "ignored", "handled"};
     return names[static_cast<int>(disposition)];
@@ -101,7 +108,7 @@ void Recorder::record(bool (*is_interrupted)()) {
         tracer_.set_server_port(port());
         if (server_->has_ended()) {
             throw std::runtime_error("the server ended before it accepted a client: it " +
-                                     proc::describe_wait_status(*server_->status));
+                                     proc::describe_wait_status(*server_->status) + last_line(output_));
         }
         if (plan_.step != 0) play(plan_.step);
         else if (!plan_.client.empty()) play_client();
