@@ -293,6 +293,7 @@ TEST_CASE("words: splits and joins a command as a shell does") {
 
 TEST_CASE("diagnose --exercises: succeeds when the reader of its output has exited") {
     const std::string diagnose = std::filesystem::absolute(built("diagnose").command.front());
+    const Folder folder;  // the check keeps a record there
     const auto unread = [&](const std::string& arguments) {
         return Ended({{"bash", "-c", "exec 5> >(true); wait $!; \"$0\" " + arguments + " >&5", diagnose}});
     };
