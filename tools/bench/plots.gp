@@ -10,6 +10,8 @@ set style line 1 linecolor rgb BLUE linewidth 2 pointtype 7 pointsize 0.4
 set style line 2 linecolor rgb ORANGE linewidth 2 pointtype 7 pointsize 0.4
 set style line 3 linecolor rgb GREEN linewidth 2 pointtype 7 pointsize 0.4
 
+set datafile missing "-"
+
 do for [chinese = 0:1] {
     end = chinese ? ".zh-CN.svg" : ".svg"
     in(english, words) = chinese ? words : english
