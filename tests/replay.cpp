@@ -242,8 +242,8 @@ TEST_CASE("replay: reports wrong usage, and a server that does not start or exit
     says({path_of("step_a"), "--"}, "usage: replay", "exited with 2");
     says({"./no such program"}, "replay: cannot start ./no such program: No such file or directory", "exited with 1");
     says({"/bin/true"}, "the server ended before it accepted a client: it exited with 0", "exited with 1");
-    says({path_of("step_a"), "more"}, "the server ended before it accepted a client: it exited with 2: step_a: usage: ",
-         "exited with 1");
+    says({path_of("step_a"), "more"},
+         "the server ended before it accepted a client: it exited with 2: step_a: usage: ", "exited with 1");
     says({"--as", "my_server", path_of("step_a")}, "replay: my_server is no step of the article", "exited with 2");
     says({"--as", "step_f", path_of("step_a"), "--", path_of("client3")}, "usage: replay", "exited with 2");
 }

@@ -117,7 +117,8 @@ Finding child_closes_listener(const Subject& subject) {
     std::string evidence = "its child, at work, has no copy of the listening socket";
     if (!subject.nature.child_stays.empty()) return yes(evidence);
     if (const int status = exit_status_of(server, clients.front(), holder.pid); status != 0) {
-        evidence += "; but when it has served its client, it exits with " + to_string(status) + ": " + server.last_words();
+        evidence +=
+            "; but when it has served its client, it exits with " + to_string(status) + ": " + server.last_words();
     }
     return yes(evidence);
 }

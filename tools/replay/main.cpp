@@ -95,8 +95,11 @@ std::string name_of(const Plan& plan) {
 void report(const Recorder& recorder, const Plan& plan) {
     static bool is_first = true;
     std::cout << (std::exchange(is_first, false) ? "recorded " : " and ") << recorder.steps() << " steps of "
-              << plan.server[0] << " and " << recorder.clients() << (plan.client.empty() ? " client" : " client process")
-              << (recorder.clients() == 1 ? "" : plan.client.empty() ? "s" : "es");
+              << plan.server[0] << " and " << recorder.clients()
+              << (plan.client.empty() ? " client" : " client process")
+              << (recorder.clients() == 1 ? ""
+                  : plan.client.empty()   ? "s"
+                                          : "es");
     if (recorder.is_full()) {
         std::cerr << "replay: " << plan.server[0] << " has more steps than " << Recorder::MOST_STEPS
                   << ": stopped there\n";
