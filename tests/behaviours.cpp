@@ -93,6 +93,12 @@ TEST_CASE("learn: recognises how a server serves its clients") {
           in_words(Kind::workers));
 }
 
+TEST_CASE("behaviour sheds load: does not apply to workers that serve many clients each") {
+    const Subject workers = learn({{"python3", "tests/fixtures/event_loop.py", "workers"}});
+    CHECK(workers.nature.kind == Kind::workers);
+    CHECK(find(behaviour("sheds load"), workers) == not_applicable);
+}
+
 TEST_CASE("behaviours: other rows are decided when a server does not speak HTTP and answers is no") {
     const Subject echo = learn({{"python3", "tests/fixtures/misfit.py", "echoes"}});
     CHECK(find(behaviour("answers"), echo) == no);

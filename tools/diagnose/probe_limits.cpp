@@ -67,6 +67,7 @@ Finding sheds_load(const Subject& subject) {
     Server server(limited);
     Clients clients;
     std::size_t with_children = 0;
+    bool has_forked = false;  // for one of them
     std::size_t refused = 0;  // clients that got an error page, or were disconnected
     for (std::size_t i = 0; i < 2 * limit; ++i) {
         const Holder holder = hold(server, clients);
@@ -76,6 +77,7 @@ Finding sheds_load(const Subject& subject) {
         }
         if (holder.place == Place::in_the_queue && with_children > 0) break;  // the others stay in the queue
         const bool is_workers = holder.place == Place::with_the_server && subject.nature.kind == Kind::workers;
+        has_forked = has_forked || holder.place == Place::with_a_child;
         if (holder.place == Place::with_a_child || is_workers) ++with_children;
         else if (holder.place == Place::disconnected && with_children > 0) ++refused;
         else if (holder.place == Place::with_the_server && with_children > 0) {
@@ -88,7 +90,10 @@ Finding sheds_load(const Subject& subject) {
                     "when fork has failed, the parent alone can close the connection"};
         } else return without_child(server, clients, holder);
     }
-    if (with_children == 2 * limit) return undecided(server, "the limit does not hold for it");
+    if (with_children == 2 * limit) {
+        if (!has_forked) return not_applicable("each of its workers serves many clients: none needs a process");
+        return undecided(server, "the limit does not hold for it");
+    }
     const std::string evidence = "it had " + to_string(with_children) + " live clients, " +
                                  (refused > 0 ? "sent " + to_string(refused) + " away" : "let the next ones wait");
     clients.clear();
