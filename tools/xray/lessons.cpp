@@ -127,6 +127,7 @@ constexpr const char* ITERATIVE = "the iterative server, webserver3a.py";
 constexpr const char* SLEEP = "the iterative server with a sleep, webserver3b.py";
 constexpr const char* CONCURRENT = "the concurrent server, webserver3c.py";
 constexpr const char* NO_CLOSE = "the server that does not close duplicate descriptors, webserver3d.py";
+constexpr const char* ZOMBIES = "zombies, which the article explains with webserver3d.py";
 constexpr const char* HANDLER = "the server with a SIGCHLD handler, webserver3e.py";
 constexpr const char* PREFORKED = "UNIX Network Programming, volume 1, chapter 30: preforked servers";
 constexpr const char* RESTART = "the server that restarts accept and leaves zombies, webserver3f.py";
@@ -177,7 +178,7 @@ const Explanation EXPLANATIONS[] = {
     {"zombies", nobody_waits,
      "Zombies: {n}. They have exited, but their parent has not waited for them: the kernel keeps how each has ended, "
      "and its pid, until it does.",
-     NO_CLOSE},
+     ZOMBIES},
     {"child-could-accept", children_that_could_accept,
      "Children that have kept a copy of the listening socket: {n}. As long as one of them lives, clients can connect, "
      "even when the parent is gone.",
