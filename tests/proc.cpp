@@ -481,6 +481,24 @@ TEST_CASE("proc: tcp_sockets() shows both addresses of a connection, and no inod
     }
 }
 
+TEST_CASE("proc: tcp_sockets() leaves out what is in TIME_WAIT") {
+    net::Socket listening(AF_INET, SOCK_STREAM);
+    listening.bind(loopback(0));
+    listening.listen(1);
+    const auto is_there = [&] {
+        const std::vector<proc::TcpSocket> all = proc::tcp_sockets();
+        return std::any_of(all.begin(), all.end(), [&](const auto& one) { return one.port == listening.port(); });
+    };
+    net::Socket client(AF_INET, SOCK_STREAM);
+    client.connect(loopback(listening.port()));
+    net::Socket connection = listening.accept();
+    CHECK(is_there());
+    connection.close();  // first, so its end waits
+    CHECK(client.recv(1) == "");
+    client.close();
+    CHECK(eventually([&] { return !is_there(); }));
+}
+
 TEST_CASE("proc: IPv6 addresses are in brackets, and IPv4 addresses mapped into IPv6 are not") {
     const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
     REQUIRE(fd != -1);

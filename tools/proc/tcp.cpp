@@ -124,7 +124,8 @@ std::vector<ListeningSocket> listening_sockets() {
 
 std::vector<TcpSocket> tcp_sockets(bool with_times) {
     std::vector<TcpSocket> all;
-    for_each_socket(~(1U << TCP_LISTEN), with_times, [&](const nlmsghdr& header, const inet_diag_msg& socket) {
+    constexpr unsigned OPEN = ~(1U << TCP_LISTEN | 1U << TCP_TIME_WAIT);  // there may be thousands that nobody has open
+    for_each_socket(OPEN, with_times, [&](const nlmsghdr& header, const inet_diag_msg& socket) {
         const bool peer_has_ended = socket.idiag_state == TCP_CLOSE_WAIT || socket.idiag_state == TCP_LAST_ACK ||
                                     socket.idiag_state == TCP_CLOSING;
         const unsigned end = peer_has_ended && socket.idiag_rqueue > 0 ? 1 : 0;  // the kernel counts the FIN as a byte
