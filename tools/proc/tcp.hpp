@@ -53,8 +53,8 @@ struct TcpSocket {
     std::chrono::milliseconds since_sent{0};
 };
 
-/// All TCP sockets except listening ones, and those in TIME_WAIT, which nobody has open. Throws std::system_error when the kernel does not answer. since_sent is set
-/// only `with_times`, since it makes each answer four times as long.
+/// All TCP sockets except listening ones, and those in TIME_WAIT, which nobody has open. Throws std::system_error when
+/// the kernel does not answer. since_sent is set only `with_times`, since it makes each answer four times as long.
 std::vector<TcpSocket> tcp_sockets(bool with_times = false);
 
 /// "ESTABLISHED", "CLOSE_WAIT": the names of RFC 9293, 3.3.2, as ss(8) and netstat(8) write them.

@@ -31,9 +31,9 @@ constexpr int OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TR
                         PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
 
 // The tracer stops waiting for processes that have computed for so long without a system call. It counts their
-// processor time, so that a busy machine makes no difference; but nobody wants to wait longer than half a minute.
+// processor time, so that a busy machine makes no difference; but nobody wants to wait longer than ten seconds.
 constexpr std::chrono::seconds MOST_WORK{2};
-constexpr std::chrono::seconds PATIENCE{30};
+constexpr std::chrono::seconds PATIENCE{10};
 
 /// Runs in the new process: waits until it is traced, then executes the program. Writes errno to `failure` when that
 /// fails.
