@@ -2,6 +2,9 @@
 // ss(8), ps(1) and strace(1).
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -55,6 +58,34 @@ TEST_CASE("diagnose: mini_httpd forks, and exits when fork fails") {
 TEST_CASE("diagnose: http.server uses threads, and spins when descriptors run out") {
     check_server("/usr/bin/python3", {"-m", "http.server", "PORT", "--bind", "127.0.0.1"}, Kind::threads,
                  {{"answers", yes}, {"descriptor limit", no}, {"closes", yes}, {"reaps one", not_applicable}});
+}
+
+// `make deps_bench` does not install it: the package would start a server on port 80.
+TEST_CASE("diagnose: nginx preforks workers that serve many clients each") {
+    if (!is_installed("nginx")) {
+        MESSAGE("not tried: nginx is not installed");
+        return;
+    }
+    std::string folder = std::filesystem::temp_directory_path() / "nginx.XXXXXX";
+    REQUIRE(mkdtemp(folder.data()) != nullptr);
+    const net::Socket reserved = harness::reserve_port();
+    std::ofstream configuration(folder + "/conf");
+    configuration << "worker_processes 2; pid pid; events {} http { access_log off; ";
+    for (const char* what : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
+        configuration << what << "_temp_path " << what << "; ";  // all below the folder (-p)
+    }
+    configuration << "server { listen 127.0.0.1:" << reserved.port() << "; return 200 \"Hello, World!\\n\"; } }\n";
+    configuration.close();
+    Program nginx = foreign({"nginx", "-p", folder, "-e", "/dev/null", "-c", "conf", "-g", "daemon off;"});
+    nginx.port = static_cast<std::uint16_t>(reserved.port());
+    const Subject subject = learn(nginx);
+    CHECK(in_words(subject.nature.kind) == std::string(in_words(Kind::workers)));
+    for (const char* row : {"answers", "concurrent", "descriptor limit", "reaps many", "process limit"}) {
+        CAPTURE(row);
+        CHECK(find(behaviour(row), subject) == yes);
+    }
+    CHECK(find(behaviour("sheds load"), subject) == not_applicable);
+    std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("diagnose: gunicorn preforks, replaces its workers, and stops gracefully") {
