@@ -1,9 +1,9 @@
 // Exercise 12, homework, solved: each client of the WSGI server has its own child.
 //
-// What the exercises 3 to 11 ask is all here once: grim_reaper, EINTR, fork's -1, a time for silent clients, SIGTERM.
-// New is that the child is a copy of an interpreter. Python has to be told of fork: the copy would go on with the same
-// random numbers as its siblings, and with their locks. Application does that, and sets the signals to their defaults:
-// the application may start programs, and grim_reaper would reap them before the application asks how they have ended.
+// It combines exercises 3 to 11: grim_reaper, EINTR, fork's -1, a time limit for silent clients, SIGTERM. One thing is
+// new: the child is a copy of a Python interpreter, and Python has to be told of fork. Otherwise all children would use
+// the same random numbers, and locks that nobody releases. Application tells it. Application also gives the signals
+// their defaults, since the application may start programs: grim_reaper would reap them before the application does.
 //
 // TIMEOUT is for the whole head: each recv gets what is left of it. In the body each recv gets all of it again, since a
 // large upload takes its time. And close waits for a slow client's last bytes: shutdown lets the client know before.
