@@ -1,4 +1,4 @@
-// Test client: many processes, each of which opens many connections and hangs up only when it has them all.
+// Test client: many processes, each of which opens many connections, and closes them only when all are open.
 #include <getopt.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
@@ -34,13 +34,13 @@ struct Options {
     bool help = false;
 };
 
-/// What a client process tells its parent through a pipe. Small enough that one write(2) is atomic (PIPE_BUF, pipe(7)).
+/// A client process's report to its parent, through a pipe. One write(2) of it is atomic (PIPE_BUF, pipe(7)).
 struct Report {
     int connections = 0;
-    char reason[100] = "";  // why there are no more; empty when there are all
+    char reason[100] = "";  // why there are not more; empty when all are open
 };
 
-/// Throws std::invalid_argument for what is not in USAGE.
+/// Throws std::invalid_argument for arguments that USAGE does not name.
 Options parse_options(int argc, char* argv[]) {
     const option long_options[] = {{"max-clients", required_argument, nullptr, 'c'},
                                    {"max-conns", required_argument, nullptr, 'n'},
@@ -76,8 +76,9 @@ net::Socket ask(const sockaddr_in& server_address) {
     return sock;
 }
 
-/// Waits until the server's kernel has acknowledged the request (TIOCOUTQ, tcp(7)): then the connection is real.
-/// Returns false when it is reset instead, or when nothing happens for a second, an age on a loopback interface.
+/// Waits until the server's kernel has acknowledged the request (TIOCOUTQ, tcp(7)): then both sides have the
+/// connection. Returns false when it is reset instead, or when no acknowledgement comes for a second, a long time on
+/// loopback.
 bool is_acknowledged(const net::Socket& sock) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
     int unacknowledged = 0;
@@ -90,11 +91,11 @@ bool is_acknowledged(const net::Socket& sock) {
     return true;  // a system that cannot tell
 }
 
-/// A client: opens its connections one after the other, and hangs up when all of them are open.
+/// A client: opens its connections one after the other, and closes them when all are open.
 ///
 /// A server with a short accept queue cannot keep up with many clients. Its kernel then confirms connections that it
-/// does not keep in mind (tcp_syncookies, tcp(7)), and forgets or resets some of them. Those were never made: they are
-/// given up for good, by a reset, and opened anew.
+/// does not store (tcp_syncookies, tcp(7)), and drops or resets some of them. The client resets these on its side, and
+/// opens others in their place.
 Report open_connections(const sockaddr_in& server_address, int max_conns) {
     const linger reset_on_close = {1, 0};
     Report report;

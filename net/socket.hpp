@@ -1,5 +1,5 @@
-// What Python brings along for the article's listings, for ours: a socket object that owns its descriptor,
-// print(), settings, and a last line that says which call the program died of.
+// The article's listings use Python's socket object and print(). This file gives them to our programs: a socket that
+// owns its descriptor, print(), settings from the environment, and an error line that names the call that failed.
 #pragma once
 
 #include <arpa/inet.h>
@@ -19,13 +19,13 @@
 
 namespace net {
 
-/// Passes on what a system call returned. Throws std::system_error ("accept: Interrupted system call") for -1.
+/// Returns the result of a system call. Throws std::system_error ("accept: Interrupted system call") for -1.
 template <class Integer> Integer check(const char* call, Integer result) {
     return result != -1 ? result : throw std::system_error(errno, std::generic_category(), call);
 }
 
-/// Writes all of `text` with write(2), carries on after a signal and after a partial write. Returns 0, or -1 when it
-/// cannot, and then errno says why. Async-signal-safe.
+/// Writes all of `text` with write(2), and goes on after a signal and after a partial write. Returns 0, or -1 with
+/// errno set. Async-signal-safe.
 inline int write_all(int fd, std::string_view text) noexcept {
     const ssize_t written = ::write(fd, text.data(), text.size());
     if (written == -1 && errno != EINTR) return -1;
@@ -33,9 +33,9 @@ inline int write_all(int fd, std::string_view text) noexcept {
     return text.empty() ? 0 : write_all(fd, text);
 }
 
-/// Writes a line, of texts and whole numbers, to stdout. It is there at once, and never in a buffer that fork would
-/// copy or _exit lose. What exceeds 2047 bytes is cut off. Returns what write_all returns. Async-signal-safe: does not
-/// allocate, lock or throw (signal-safety(7)).
+/// Writes a line of texts and whole numbers to stdout, at most 2047 bytes of it. The line is written at once: fork
+/// would copy the contents of a buffer, and _exit would lose them. Returns what write_all returns. Async-signal-safe:
+/// it does not allocate, lock or throw (signal-safety(7)).
 template <class... Parts> int signal_safe_print(const Parts&... parts) noexcept {
     char line[2048];
     char* end = line;
@@ -48,12 +48,12 @@ template <class... Parts> int signal_safe_print(const Parts&... parts) noexcept 
     return write_all(STDOUT_FILENO, {line, static_cast<std::size_t>(end - line)});
 }
 
-/// The same where no signal handler runs: throws std::system_error when it cannot.
+/// The same outside of signal handlers: throws std::system_error when write fails.
 template <class... Parts> void print(const Parts&... parts) { check("write", signal_safe_print(parts...)); }
 
-/// A TCP socket over IPv4. It owns its descriptor and closes it when its scope ends; what was moved from is closed.
-/// A call that fails throws std::system_error with the call's name. A peer that has reset the connection or cannot be
-/// reached any more is no failure: it has hung up.
+/// A TCP socket over IPv4. It owns its descriptor, and closes it when its scope ends; a socket that was moved from is
+/// closed. A call that fails throws std::system_error with the call's name. A peer that has reset the connection, or
+/// cannot be reached any more, is not a failure: for us it has closed.
 class Socket {
 public:
     Socket(int family, int type) : Socket(check("socket", ::socket(family, type, 0))) {}
@@ -66,8 +66,8 @@ public:
     void connect(const sockaddr_in& address) { check("connect", ::connect(fd_, generic(address), sizeof address)); }
 
     /// Waits for the next client. A signal that interrupts it is an error, EINTR, unless its handler was installed with
-    /// SA_RESTART. A client that is gone before its turn is passed over: some systems report its error as accept's own
-    /// (accept(2), "Error handling").
+    /// SA_RESTART. A client that has disconnected before its turn is skipped: some systems report its error as an error
+    /// of accept (accept(2), "Error handling").
     Socket accept() { return Socket(check("accept", next_client())); }
     /// The same, but an error goes to `error`, and the socket that is returned then is closed.
     Socket accept(std::error_code& error) noexcept {
@@ -76,7 +76,7 @@ public:
         return connection;
     }
 
-    /// Waits for bytes and returns at most `size` of them; none when the peer has hung up.
+    /// Waits for bytes and returns at most `size` of them; none when the peer has closed.
     std::string recv(std::size_t size) {
         std::string data(size, '\0');
         data.resize(static_cast<std::size_t>(forgive("recv", ::recv(fd_, data.data(), size, 0))));
@@ -87,10 +87,10 @@ public:
     /// Sends all of `data`, in as many calls as that takes.
     void sendall(std::string_view data) { forgive("write", write_all(fd_, data)); }
 
-    /// Closes the descriptor; does nothing when it is closed. Whoever has received from the peer first reads the rest
-    /// of its request: up to the blank line, or until it has been silent for 0.2 seconds, but for 2 seconds at most.
-    /// Unread bytes would make close reset the connection (RFC 1122, 4.2.2.13), and the peer might lose its answer.
-    /// (Ending our half first, by shutdown, is no way out: it would end it for every process that has a copy.)
+    /// Closes the descriptor; does nothing when it is closed. A process that has received from the peer first receives
+    /// the rest of the request: up to the blank line, or until the peer has been silent for 0.2 seconds, but for 2
+    /// seconds at most. Unread bytes would make close reset the connection (RFC 1122, 4.2.2.13), and the peer might
+    /// lose its answer. (shutdown is no way out: it would end our half in every process that has a copy.)
     void close() noexcept {
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
         pollfd more = {fd_, POLLIN, 0};
@@ -154,9 +154,9 @@ inline sockaddr_in server_address() {
     throw std::invalid_argument(std::string("HOST must be an IPv4 address, got \"") + host + '"');
 }
 
-/// What main does: serves, and turns what that throws into one line on stderr and the exit status: 2 for misuse
-/// (std::invalid_argument, or any argument), otherwise 1. SIGPIPE is ignored, as in Python: to write to a peer that is
-/// gone is an error of write, EPIPE.
+/// The body of main: calls `serve_forever`, and turns an exception into one line on stderr and the exit status: 2 for
+/// misuse (std::invalid_argument, or any argument), otherwise 1. It ignores SIGPIPE, as Python does: then a write to a
+/// peer that has closed fails with EPIPE.
 inline int run(int argc, char* argv[], auto serve_forever) try {
     if (argc > 1) throw std::invalid_argument("usage: no arguments; the settings are in the environment");
     std::signal(SIGPIPE, SIG_IGN);

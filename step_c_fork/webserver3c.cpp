@@ -10,7 +10,7 @@ std::chrono::duration<double> sleep_time;
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     net::print("Child PID: ", getpid(), ". Parent PID ", getppid());
     net::print(request);
     const char* http_response =
@@ -34,7 +34,7 @@ void serve_forever() {
         net::Socket client_connection = listen_socket.accept();
         const pid_t pid = net::check("fork", fork());
         if (pid == 0) {  // child
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection);
             client_connection.close();
             _exit(0);

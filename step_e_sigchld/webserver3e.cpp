@@ -1,4 +1,4 @@
-// Concurrent server that reaps its children, and dies when that interrupts accept.
+// Concurrent server that reaps its children, and exits when SIGCHLD interrupts accept.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@ void grim_reaper(int) {
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     net::print(request);
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"
@@ -42,14 +42,14 @@ void serve_forever() {
     struct sigaction action = {};
     action.sa_handler = grim_reaper;
     sigemptyset(&action.sa_mask);
-    action.sa_flags = SA_NOCLDSTOP;  // not SA_RESTART: accept shall be interrupted
+    action.sa_flags = SA_NOCLDSTOP;  // not SA_RESTART: the signal must interrupt accept
     net::check("sigaction", sigaction(SIGCHLD, &action, nullptr));
 
     while (true) {
         net::Socket client_connection = listen_socket.accept();
         const pid_t pid = net::check("fork", fork());
         if (pid == 0) {  // child
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection);
             client_connection.close();
             _exit(0);

@@ -1,4 +1,4 @@
-// Exercise 2, endpoints: whose port is whose? The three functions are yours.
+// Exercise 2, endpoints: which end has which port? You write the three functions.
 #include "../../net/socket.hpp"
 
 constexpr int REQUEST_QUEUE_SIZE = 5;
@@ -9,12 +9,12 @@ std::string local_end(const net::Socket& /* client_connection */) { return "?"; 
 /// The client's end of it.
 std::string peer_end(const net::Socket& /* client_connection */) { return "?"; }
 
-/// The port, of these two, that the kernel has picked for this connection.
+/// The port of the two that the kernel has chosen for this connection.
 int ephemeral_port(const net::Socket& /* client_connection */) { return 0; }
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     net::print(request);
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"

@@ -1,11 +1,11 @@
-// Exercise 3, concurrent: a client that says nothing keeps all others waiting.
+// Exercise 3, concurrent: a client that sends nothing keeps all others waiting.
 #include "../../net/socket.hpp"
 
 constexpr int REQUEST_QUEUE_SIZE = 5;
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     net::print(request);
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"

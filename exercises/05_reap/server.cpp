@@ -7,7 +7,7 @@ constexpr int REQUEST_QUEUE_SIZE = 1024;
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     net::print(request);
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"
@@ -31,7 +31,7 @@ void serve_forever() {
 
         const pid_t pid = net::check("fork", fork());
         if (pid == 0) {  // child
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection);
             client_connection.close();
             _exit(0);

@@ -1,9 +1,9 @@
-// Exercise 2, endpoints, solved: a connection is a pair of ends, and the kernel knows both.
+// Exercise 2, endpoints, solved: a connection has two ends, and the kernel knows both.
 //
-// All connections of this server have the same local end, address and port of the listening socket: accept makes a new
-// socket, not a new port. What tells them apart is the peer's end, and its port is the ephemeral one: the client has
-// not called bind, so the kernel has picked a port when it called connect. getsockname tells the own end, getpeername
-// the other; the port comes in network byte order.
+// accept makes a new socket, but no new port: all connections of this server have the address and the port of the
+// listening socket at their local end. The peer's end tells them apart. The client has not called bind, so the kernel
+// chose an ephemeral port when the client called connect. getsockname returns the local end, getpeername the peer's.
+// Both store the port in network byte order.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -20,7 +20,7 @@ std::string text_of(const sockaddr_in& address) {
     return std::string(text) + ':' + std::to_string(ntohs(address.sin_port));
 }
 
-/// What getsockname or getpeername says.
+/// The end of the connection that `call` returns: getsockname or getpeername.
 sockaddr_in end_of(const net::Socket& connection, decltype(getsockname)* call) {
     sockaddr_in address = {};
     socklen_t size = sizeof address;
@@ -40,7 +40,7 @@ std::string peer_end(const net::Socket& client_connection) {
     return text_of(address);
 }
 
-/// The port, of these two, that the kernel has picked for this connection.
+/// The port of the two that the kernel has chosen for this connection.
 int ephemeral_port(const net::Socket& client_connection) {
     const sockaddr_in address = end_of(client_connection, getpeername);
     return ntohs(address.sin_port);
@@ -48,7 +48,7 @@ int ephemeral_port(const net::Socket& client_connection) {
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     net::print(request);
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"

@@ -1,9 +1,10 @@
 // Exercise 3, concurrent, solved: a child for each client.
 //
-// After fork both processes have both sockets, and each closes the one that it has no use for. The parent's copy of the
-// connection would keep it open when the child is done, and the child's copy of the listening socket would listen
-// without anybody who accepts. The child ends with _exit: were it to return into the loop, there would be two servers.
-// What the parent does not do yet is to wait for its children, so each becomes a zombie: that is exercise 5.
+// After fork both processes have both sockets, and each process closes the one that it does not use. The parent's copy
+// of the connection would keep it open after the child has finished. Clients that connect to the child's copy of the
+// listening socket would wait for ever, since the child accepts none. The child ends with _exit: if it returned into
+// the loop, there would be two servers. The parent does not wait for its children yet, so each becomes a zombie:
+// exercise 5 is about them.
 #include <unistd.h>
 
 #include "../../net/socket.hpp"
@@ -12,7 +13,7 @@ constexpr int REQUEST_QUEUE_SIZE = 5;
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     net::print(request);
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"
@@ -32,7 +33,7 @@ void serve_forever() {
         net::Socket client_connection = listen_socket.accept();
         const pid_t pid = net::check("fork", fork());
         if (pid == 0) {  // child
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection);
             client_connection.close();
             _exit(0);

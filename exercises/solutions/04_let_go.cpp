@@ -1,9 +1,10 @@
 // Exercise 4, let go, solved: the parent closes its copy of the connection, the child its copy of the listening socket.
 //
-// A connection ends when its last descriptor is closed, and fork has made a second one. As long as the parent keeps its
-// own, the client sees no end although the child is done, and the parent runs out of descriptors one client at a time.
-// The other copy is seen later: when the server has died and a child is still at work, the port goes on to listen.
-// Clients connect, and nobody will ever accept them; and the server cannot be started again, since its port is taken.
+// A connection ends when its last descriptor is closed, and fork has made a second one. If the parent keeps its copy,
+// the client sees no end although the child has closed its own. Each client then costs the parent one descriptor, until
+// none is left. The other copy does harm later: after the server has exited, a child that still runs keeps the port
+// listening. Clients connect, and no process accepts them. The server cannot be started again, since its port is in
+// use.
 #include <unistd.h>
 
 #include <list>
@@ -14,7 +15,7 @@ constexpr int REQUEST_QUEUE_SIZE = 5;
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"
         "\r\n"
@@ -35,7 +36,7 @@ void serve_forever() {
         net::Socket& client_connection = clients.emplace_back(listen_socket.accept());
         const pid_t pid = net::check("fork", fork());
         if (pid == 0) {  // child
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection);
             client_connection.close();
             _exit(0);

@@ -1,9 +1,9 @@
-// Exercise 5, reap, solved: when a child exits, the kernel sends its parent SIGCHLD, and the handler waits for the
+// Exercise 5, reap, solved: when a child exits, the kernel sends SIGCHLD to its parent, and the handler waits for the
 // child.
 //
-// The accept loop itself must not wait: it would stand still until the child has served its client. The handler may,
-// since the signal says that a child has exited; with WNOHANG it would return even if somebody else had been quicker to
-// wait for it. What the signal interrupts is accept (EINTR), and the loop calls that again.
+// The accept loop must not wait itself: it would accept no client until the child has served its own. The handler may
+// wait, since the signal says that a child has exited. With WNOHANG it returns even if other code has reaped the child
+// already. The signal interrupts accept (EINTR), and the loop calls accept again.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,14 +15,14 @@
 constexpr int REQUEST_QUEUE_SIZE = 1024;
 
 void grim_reaper(int) {
-    const int saved_errno = errno;  // it may be about to be read where the signal came
+    const int saved_errno = errno;  // the interrupted code may be about to read it
     waitpid(-1, nullptr, WNOHANG);
     errno = saved_errno;
 }
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     net::print(request);
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"
@@ -52,7 +52,7 @@ void serve_forever() {
 
         const pid_t pid = net::check("fork", fork());
         if (pid == 0) {  // child
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection);
             client_connection.close();
             _exit(0);

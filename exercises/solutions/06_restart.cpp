@@ -1,10 +1,9 @@
-// Exercise 6, restart, solved: SA_RESTART, one word.
+// Exercise 6, restart, solved: the flag SA_RESTART.
 //
-// A handler that runs while accept is blocked breaks accept off: it returns -1, EINTR. Whoever installs the handler
-// with SA_RESTART has the kernel call accept again when the handler returns, and the loop never learns of it. That
-// holds for accept, read and wait, but not for all calls (signal(7), "Interruption of system calls"): poll and
-// nanosleep are never restarted. And it is no way to stop a server by a signal, as exercise 11 does: there accept has
-// to be interrupted.
+// When a signal arrives while accept is blocked, accept returns -1 with EINTR as soon as the handler has returned. With
+// SA_RESTART the kernel calls accept again, and the loop does not see the interruption. That is true for accept, read
+// and wait, but not for every call (signal(7), "Interruption of system calls"): poll and nanosleep are never restarted.
+// A server that a signal has to stop, as in exercise 11, does without SA_RESTART for that signal: accept must return.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,7 +22,7 @@ void grim_reaper(int) {
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     net::print(request);
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"
@@ -49,7 +48,7 @@ void serve_forever() {
         net::Socket client_connection = listen_socket.accept();
         const pid_t pid = net::check("fork", fork());
         if (pid == 0) {  // child
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection);
             client_connection.close();
             _exit(0);

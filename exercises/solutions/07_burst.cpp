@@ -1,9 +1,9 @@
-// Exercise 7, burst, solved: the handler asks until nobody is left who has exited.
+// Exercise 7, burst, solved: the handler calls waitpid until no child is left that has exited.
 //
-// A pending SIGCHLD is one bit: ten children that exit while it is set are announced by one signal. What it says is
-// that at least one has exited, so the handler has to ask how many. WNOHANG makes waitpid return 0 when all others are
-// still at work; without it the loop would wait for them, and accept would wait for the loop. With no child left at
-// all, waitpid returns -1 (ECHILD), and that ends the loop as well.
+// A pending SIGCHLD is one bit: when ten children exit while it is set, the kernel sends one signal for all of them.
+// The signal says only that at least one child has exited, so the handler has to ask how many. With WNOHANG waitpid
+// returns 0 when all other children still run. Without it the loop would wait for them, and accept would have to wait
+// as well. When no child is left at all, waitpid returns -1 (ECHILD), which ends the loop, too.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,7 +22,7 @@ void grim_reaper(int) {
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     net::print(request);
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"
@@ -52,7 +52,7 @@ void serve_forever() {
 
         const pid_t pid = net::check("fork", fork());
         if (pid == 0) {  // child
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection);
             client_connection.close();
             _exit(0);

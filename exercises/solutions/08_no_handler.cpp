@@ -1,12 +1,12 @@
-// Exercise 8, no handler, solved: SIGCHLD is ignored, and the kernel keeps no zombies.
+// Exercise 8, no handler, solved: the server ignores SIGCHLD, and the kernel keeps no zombies.
 //
-// To ignore SIGCHLD is not its default action, although that is to ignore it as well: only who says SIG_IGN is taken to
-// mean that nobody will ask for the children (sigaction(2); SA_NOCLDWAIT says the same). What is lost: nobody learns
-// how a child has ended, and wait blocks until the last one has.
+// The default action of SIGCHLD ignores the signal, too, but it keeps zombies. Only a program that sets SIG_IGN tells
+// the kernel that it will not ask for its children (sigaction(2); SA_NOCLDWAIT does the same). There is a price: the
+// server cannot learn how a child has ended, and wait blocks until the last child has exited.
 //
-// There is no handler, so accept is not interrupted. And nobody has to look for who has exited: waitpid(-1) goes
-// through the list of children until it finds one, and a second time until it is sure that there is no other. With
-// thousands of silent clients that is thousands of looks for each exit; `build/tools/bench/measure reaping` shows it.
+// Without a handler the signal does not interrupt accept, and the server does not search for children that have exited:
+// waitpid(-1) goes through the whole list of children when none of them has. With thousands of silent clients it looks
+// at thousands of children for each one that exits; `build/tools/bench/measure reaping` shows it.
 #include <signal.h>
 #include <unistd.h>
 
@@ -16,7 +16,7 @@ constexpr int REQUEST_QUEUE_SIZE = 1024;
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     net::print(request);
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"
@@ -37,7 +37,7 @@ void serve_forever() {
         net::Socket client_connection = listen_socket.accept();
         const pid_t pid = net::check("fork", fork());
         if (pid == 0) {  // child
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection);
             client_connection.close();
             _exit(0);

@@ -1,9 +1,10 @@
-// Exercise 9, process limit, solved: a client for whom there is no child is told so, and the server goes on.
+// Exercise 9, process limit, solved: when fork fails, the server tells the client, and goes on.
 //
-// fork fails with EAGAIN when the user has too many processes, with ENOMEM when memory is short. Both pass. To wait for
-// that in the loop would keep all others waiting; to serve the client in the parent as well, as soon as it is silent.
-// So it gets an answer that costs nothing, 503, and may come again. What it has sent is received first, without waiting
-// for more: close would reset the connection if there were unread bytes, and the page might be lost with it.
+// fork fails with EAGAIN when the user has too many processes, and with ENOMEM when memory is short. Both are
+// temporary. If the loop waited for a better moment, all other clients would wait with it. If the parent served the
+// client itself, one silent client would stop it. So the client receives a short answer, 503, and may try again later.
+// Before that the server receives what the client has already sent, without waiting for more: unread bytes would make
+// close reset the connection, and the client might lose the page.
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -23,7 +24,7 @@ void grim_reaper(int) {
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     net::print(request);
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"
@@ -64,11 +65,11 @@ void serve_forever() {
 
         const pid_t pid = fork();
         if (pid == 0) {  // child
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection);
             client_connection.close();
             _exit(0);
-        } else if (pid == -1) {  // no child to be had
+        } else if (pid == -1) {  // fork has failed
             refuse(client_connection);
         } else {  // parent
             client_connection.close();  // the child has its own copy

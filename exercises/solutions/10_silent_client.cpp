@@ -1,10 +1,10 @@
 // Exercise 10, silent client, solved: recv waits for TIMEOUT seconds and no longer.
 //
-// SO_RCVTIMEO is a property of the connection: when nothing has come in time, recv fails with EAGAIN, and the client
-// gets 408. It is set in the child, which is the one who waits. alarm() would do as well, as its signal kills the
-// child; but without a page. This server reads once, so one byte in time is enough; one that reads until the blank line
-// has to set what is left of the time before each recv, or a client that sends a byte a minute is never let go (step_h
-// does).
+// SO_RCVTIMEO belongs to the connection: when nothing arrives in time, recv fails with EAGAIN, and the client receives
+// 408. The child sets it, since the child is the process that waits. alarm() would end the child as well, but its
+// signal kills the child before it can send a page. This server calls recv once, so one byte in time is enough. A
+// server that reads up to the blank line has to set the remaining time before each recv, as step_h does. Otherwise a
+// client that sends one byte a minute keeps its child for ever.
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -46,7 +46,7 @@ std::string receive_request(net::Socket& client_connection) {
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = receive_request(client_connection);
-    if (request.empty()) return;  // the client has left without a word, or was silent for too long
+    if (request.empty()) return;  // the client has closed, or was silent for too long
     net::print(request);
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"
@@ -77,7 +77,7 @@ void serve_forever() {
 
         const pid_t pid = net::check("fork", fork());
         if (pid == 0) {  // child
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection);
             client_connection.close();
             _exit(0);

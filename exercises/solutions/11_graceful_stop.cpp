@@ -1,12 +1,14 @@
-// Exercise 11, graceful stop, solved: SIGTERM ends the listening; the server ends when its last child has.
+// Exercise 11, graceful stop, solved: SIGTERM ends the listening, and the server exits after its last child.
 //
-// The handler sets a flag, and the loop looks at it. That alone leaves a gap: if the signal comes after the look and
-// before accept, accept blocks all the same. So the handler also ends the listening, by shutdown, and from then on
-// accept fails whenever it is called. SIGTERM is handled without SA_RESTART: accept must return. (signal() sets it.)
+// The handler sets a flag, and the loop tests it. That alone leaves a gap: if the signal arrives after the test and
+// before accept, accept blocks all the same. So the handler also calls shutdown on the listening socket, and from then
+// on accept fails. The handler of SIGTERM is installed without SA_RESTART, since accept must return; signal() would set
+// that flag.
 //
-// Then the children finish. The handler of SIGCHLD may reap them first: wait says ECHILD when none is left, whoever has
-// waited. To sleep for a time instead is too long for most clients and too short for one. A child ignores SIGTERM: it
-// may be sent to the whole process group, and would end the child in its answer.
+// Then the children finish. The handler of SIGCHLD may reap them first. wait returns ECHILD when no child is left,
+// whichever of the two has reaped it. A sleep of fixed length would be too long for most clients and too short for
+// some. A child ignores SIGTERM: the signal may be sent to the whole process group, and would end the child before it
+// has answered.
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -36,7 +38,7 @@ void grim_reaper(int) {
 
 void handle_request(net::Socket& client_connection) {
     const std::string request = client_connection.recv(1024);
-    if (request.empty()) return;  // the client has left without a word
+    if (request.empty()) return;  // the client closed before it sent a request
     net::print(request);
     const char* http_response =
         "HTTP/1.1 200 OK\r\n"
@@ -72,7 +74,7 @@ void serve_forever() {
         const pid_t pid = net::check("fork", fork());
         if (pid == 0) {  // child
             signal(SIGTERM, SIG_IGN);  // the child finishes what it has begun
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection);
             client_connection.close();
             _exit(0);

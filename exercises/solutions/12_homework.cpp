@@ -2,13 +2,16 @@
 //
 // It combines exercises 3 to 11: grim_reaper, EINTR, fork's -1, a time limit for silent clients, SIGTERM. One thing is
 // new: the child is a copy of a Python interpreter, and Python has to be told of fork. Otherwise all children would use
-// the same random numbers, and locks that nobody releases. Application tells it. Application also gives the signals
-// their defaults, since the application may start programs: grim_reaper would reap them before the application does.
+// the same random numbers, and might wait for locks that no thread releases. Application tells Python. It also gives
+// the signals their defaults, since the application may start programs: grim_reaper would reap them before the
+// application does.
 //
-// TIMEOUT is for the whole head: each recv gets what is left of it. In the body each recv gets all of it again, since a
-// large upload takes its time. And close waits for a slow client's last bytes: shutdown lets the client know before.
+// TIMEOUT limits the whole head: each recv gets the time that is left. In the body each recv gets all of it again,
+// since a large upload takes its time. close waits for a slow client's last bytes, so the child calls shutdown first:
+// the client sees the end of the response at once.
 //
-// The child leads a process group of its own: a SIGTERM for the server's whole group would end it in its answer.
+// The child leads a process group of its own. A SIGTERM to the server's whole group would end it before it has
+// answered.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -173,13 +176,13 @@ void serve_forever(const std::string& name) {
         if (pid == 0) {  // child
             setpgid(0, 0);
             application.after_fork_in_child();
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection, application, port);
             application.run_exit_functions();
             _exit(0);
         }
         application.after_fork_in_parent();
-        if (pid == -1) refuse(client_connection);  // no child to be had
+        if (pid == -1) refuse(client_connection);  // fork has failed
         else client_connection.close();  // the child has its own copy
     }
     listen_socket.close();  // the next server can have the port

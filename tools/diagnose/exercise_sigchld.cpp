@@ -36,7 +36,7 @@ constexpr std::string_view GIVEN_LOOP = R"(
         net::Socket client_connection = listen_socket.accept();
         const pid_t pid = net::check("fork", fork());
         if (pid == 0) {  // child
-            listen_socket.close();  // the child accepts nobody
+            listen_socket.close();  // the child accepts no clients
             handle_request(client_connection);
             client_connection.close();
             _exit(0);
