@@ -14,7 +14,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cerrno>
 #include <chrono>
 #include <climits>
@@ -26,8 +25,8 @@
 #include <ctime>
 #include <exception>
 #include <map>
-#include <memory>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -46,13 +45,14 @@ using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
 constexpr std::size_t FIRST_WORKERS = 2;
+constexpr int MOST_WORKERS = 65535;
 constexpr Seconds SPARE_TIME(5);  // half of the workers that are idle without need end after it
 constexpr Seconds PAUSE(0.1);  // before another try of what has just failed
 constexpr Seconds HANDSHAKE_TIME(0.1);  // for the last packet of a connection that the client takes for made
 constexpr int LAST_BYTES_TIME = 200;  // milliseconds of silence after which a client has sent all of its request
 
 struct Settings {
-    std::uint16_t max_clients = net::number<std::uint16_t>("MAX_CLIENTS", std::getenv("MAX_CLIENTS"), 64, 65535);
+    std::uint16_t max_clients = net::number<std::uint16_t>("MAX_CLIENTS", std::getenv("MAX_CLIENTS"), 64, MOST_WORKERS);
     Seconds timeout = net::seconds("TIMEOUT", 10);
     Seconds app_timeout = net::seconds("APP_TIMEOUT", 30);
     Seconds grace = net::seconds("GRACE", 30);
@@ -75,40 +75,40 @@ void print_error(const std::string& text) { net::write_all(STDERR_FILENO, "step_
 /// worker that is killed at any moment leaves no half of a change.
 class Scoreboard {
 public:
-    explicit Scoreboard(std::size_t workers) : size_(2 + (workers + 63) / 64) {
+    explicit Scoreboard(std::size_t workers) : workers_(workers) {
         const int access = PROT_READ | PROT_WRITE;
-        void* const memory = mmap(nullptr, size_ * sizeof(Word), access, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        void* const memory = mmap(nullptr, sizeof(Shared), access, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
-        words_ = static_cast<Word*>(memory);
-        std::uninitialized_value_construct_n(words_, size_);
+        shared_ = new (memory) Shared;
     }
 
-    void set_idle(std::size_t worker) { words_[2 + worker / 64] |= std::uint64_t{1} << worker % 64; }
-    void set_busy(std::size_t worker) { words_[2 + worker / 64] &= ~(std::uint64_t{1} << worker % 64); }
+    void set_idle(std::size_t worker, bool is_idle) { shared_->is_idle[worker] = is_idle; }
     std::size_t idle() const {
-        std::size_t sum = 0;
-        for (std::size_t i = 2; i < size_; ++i) sum += static_cast<std::size_t>(std::popcount(words_[i].load()));
-        return sum;
+        return static_cast<std::size_t>(std::count(shared_->is_idle, shared_->is_idle + workers_, true));
     }
 
-    /// Not 0: the parent wants to be woken when no worker is idle, since it may start another one.
-    std::atomic<std::uint64_t>& wants_news() { return words_[0]; }
+    /// Whether the parent wants to be woken when no worker is idle, since it may start another one.
+    std::atomic<bool>& wants_news() { return shared_->wants_news; }
 
     /// How many workers are asked to end.
-    std::atomic<std::uint64_t>& surplus() { return words_[1]; }
+    std::atomic<std::size_t>& surplus() { return shared_->surplus; }
     /// Whether the worker that calls it is one of them.
     bool shall_end() {
-        for (std::uint64_t left = surplus(); left > 0;) {
+        for (std::size_t left = surplus(); left > 0;) {
             if (surplus().compare_exchange_weak(left, left - 1)) return true;
         }
         return false;
     }
 
 private:
-    using Word = std::atomic<std::uint64_t>;
-    static_assert(Word::is_always_lock_free);
-    std::size_t size_;
-    Word* words_;  // two numbers, and a bit for each worker
+    struct Shared {
+        std::atomic<bool> wants_news = false;
+        std::atomic<std::size_t> surplus = 0;
+        std::atomic<bool> is_idle[MOST_WORKERS] = {};
+    };
+    static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<std::size_t>::is_always_lock_free);
+    std::size_t workers_;
+    Shared* shared_;
 };
 
 int wakeup_pipe[2] = {-1, -1};  // through which signal handlers and workers wake the parent
@@ -414,15 +414,15 @@ void work(std::size_t number, Scoreboard& scoreboard, net::Socket& listen_socket
             poll(nullptr, 0, 100);  // out of descriptors, for one (accept(2)): the client waits in the queue
             continue;
         }
-        scoreboard.set_busy(number);
-        if (scoreboard.wants_news() != 0 && scoreboard.idle() == 0) wake_parent();
+        scoreboard.set_idle(number, false);
+        if (scoreboard.wants_news() && scoreboard.idle() == 0) wake_parent();
         fcntl(client_connection.fileno(), F_SETFD, FD_CLOEXEC);
         handle_request(client_connection, application, settings, watchdog);
         if (getpid() != self) _exit(0);  // a copy of the worker that the application has made
         client_connection.close();
-        scoreboard.set_idle(number);
+        scoreboard.set_idle(number, true);
     }
-    scoreboard.set_busy(number);
+    scoreboard.set_idle(number, false);
     application.run_exit_functions();
 }
 
@@ -490,7 +490,7 @@ private:
         sigset_t all;
         sigfillset(&all);
         sigprocmask(SIG_SETMASK, &all, nullptr);  // the child must not call our signal handlers
-        scoreboard_.set_idle(number);
+        scoreboard_.set_idle(number, true);
         if (workers_.size() >= FIRST_WORKERS) limit_accept(true);
         application_.before_fork();
         const pid_t pid = fork();
@@ -499,7 +499,7 @@ private:
         application_.after_fork_in_parent();
         unblock_signals();  // also what the import has blocked
         if (pid == -1) {
-            scoreboard_.set_busy(number);
+            scoreboard_.set_idle(number, false);
             if (!std::exchange(has_failed_, true)) print_error(std::string("fork: ") + std::strerror(error));
             next_start_ = after(PAUSE);
             return;
@@ -527,7 +527,7 @@ private:
         for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
             const auto found = workers_.find(pid);
             if (found == workers_.end()) continue;  // a child of the import
-            scoreboard_.set_busy(found->second.number);
+            scoreboard_.set_idle(found->second.number, false);
             free_.push_back(found->second.number);
             if (status != 0 && max_ > 0) {
                 const std::string fate = WIFSIGNALED(status) ? " was killed by signal " : " exited with status ";

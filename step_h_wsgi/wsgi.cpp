@@ -67,27 +67,6 @@ void print_exception(const py::error_already_set& error) noexcept {
     }
 }
 
-/// Releases the interpreter's lock (the GIL) as long as it lives.
-class Released {
-public:
-    Released() : thread_(PyEval_SaveThread()) {}
-    ~Released() { PyEval_RestoreThread(thread_); }
-    Released(const Released&) = delete;
-    Released& operator=(const Released&) = delete;
-
-private:
-    PyThreadState* thread_;
-};
-
-/// Holds it as long as it lives. `thread`: as PyEval_SaveThread has returned it.
-class Locked {
-public:
-    explicit Locked(void* thread) { PyEval_RestoreThread(static_cast<PyThreadState*>(thread)); }
-    ~Locked() { PyEval_SaveThread(); }
-    Locked(const Locked&) = delete;
-    Locked& operator=(const Locked&) = delete;
-};
-
 // ---- the request's body -------------------------------------------------------------------------
 
 /// The raw file below wsgi.input: io.BufferedReader makes read, readline and the rest of its readinto.
@@ -119,7 +98,7 @@ private:
             received_.remove_prefix(piece.taken);
             if (!piece.data.empty() || parser_.is_complete()) return piece.data.copy(to, size);
             if (buffer_ == nullptr) buffer_ = std::make_unique<char[]>(BUFFER_SIZE);
-            const Released released;
+            const py::gil_scoped_release released;
             received_ = {buffer_.get(), client_->receive(buffer_.get(), BUFFER_SIZE)};
         }
         return 0;
@@ -133,20 +112,6 @@ private:
 };
 
 // ---- the response -------------------------------------------------------------------------------
-
-/// What the application gets as wsgi.file_wrapper.
-struct FileWrapper {
-    py::object file;
-    std::size_t block_size;
-
-    py::object next() const {
-        py::object block = file.attr("read")(block_size);
-        return bytes_in(block).empty() ? throw py::stop_iteration() : block;
-    }
-    void close() const {
-        if (py::hasattr(file, "close")) file.attr("close")();
-    }
-};
 
 /// A file of the kernel's, and where it stands.
 struct OpenFile {
@@ -203,9 +168,10 @@ public:
         }
     }
 
-    void send_all(const py::object& iterable) {
-        if (py::isinstance<FileWrapper>(iterable)) {
-            if (const auto file = open_file(iterable.cast<const FileWrapper&>().file)) return send_file(*file);
+    /// `file_wrapper`: the type of an iterable that sends a file.
+    void send_all(const py::object& iterable, const py::object& file_wrapper) {
+        if (py::isinstance(iterable, file_wrapper)) {
+            if (const auto file = open_file(iterable.attr("filelike"))) return send_file(*file);
         }
         const bool is_single = py::hasattr(iterable, "__len__") && py::len(iterable) == 1;
         for (const py::handle block : iterable) {
@@ -257,14 +223,14 @@ private:
         std::string head = begin(is_all ? std::optional(block.size()) : std::nullopt);
         block = block.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, block.size())));
         count(block.size());
-        const Released released;
+        const py::gil_scoped_release released;
         if (!head.empty()) block = head.append(block);
         client_->send(block, left_ == 0);
     }
 
     void send_file(const OpenFile& file) {
         const std::string head = begin(file.size);
-        const Released released;
+        const py::gil_scoped_release released;
         client_->send(head, left_ == 0);
         if (left_ == 0) return;
         count(client_->send_file(file.fd, file.offset, std::min(left_, file.size)));
@@ -286,14 +252,6 @@ private:
 };
 
 PYBIND11_EMBEDDED_MODULE(_step_h, module) {
-    py::class_<FileWrapper>(module, "FileWrapper")
-        .def(py::init([](py::object file, std::size_t size) {
-                 return FileWrapper{std::move(file), size};
-             }),
-             py::arg("filelike"), py::arg("block_size") = 8192)
-        .def("__iter__", [](py::object self) { return self; })
-        .def("__next__", &FileWrapper::next)
-        .def("close", &FileWrapper::close);
     const auto start_response = [](const py::object& self, const py::object& status, const py::list& fields,
                                    const py::object& exc_info) {
         self.cast<Exchange&>().start(status, fields, exc_info);
@@ -350,14 +308,8 @@ void start_interpreter() {
 }
 
 py::object import_application(const std::string& name) {
-    const std::size_t colon = name.find(':');
     py::module_::import("sys").attr("path").attr("insert")(0, py::module_::import("os").attr("getcwd")());
-    py::object application = py::module_::import("importlib").attr("import_module")(name.substr(0, colon));
-    for (std::size_t begin = colon; begin < name.size();) {
-        const std::size_t end = std::min(name.find('.', begin + 1), name.size());
-        application = application.attr(name.substr(begin + 1, end - begin - 1).c_str());
-        begin = end;
-    }
+    py::object application = py::module_::import("pkgutil").attr("resolve_name")(name);
     if (PyCallable_Check(application.ptr()) == 0) raise(PyExc_TypeError, (name + " is not callable").c_str());
     return application;
 }
@@ -397,6 +349,7 @@ struct __attribute__((visibility("hidden"))) Application::State {
     py::object raw_type;  // of the raw files below wsgi.input
     py::object buffered_reader;
     py::object bytes_io;
+    py::object file_wrapper;
 
     py::object input_of(const std::shared_ptr<Body>& body) const;
     py::dict environ_of(const http::Request& request, const Ends& ends) const;
@@ -455,7 +408,9 @@ Application::Application(const std::string& name, std::uint64_t max_body) {
         common["wsgi.multithread"] = false;
         common["wsgi.multiprocess"] = true;
         common["wsgi.run_once"] = false;
-        common["wsgi.file_wrapper"] = py::module_::import("_step_h").attr("FileWrapper");
+        py::module_::import("_step_h");
+        state_->file_wrapper = py::module_::import("wsgiref.util").attr("FileWrapper");
+        common["wsgi.file_wrapper"] = state_->file_wrapper;
         common["wsgi.input_terminated"] = true;  // it ends with the body: a chunked one needs no CONTENT_LENGTH
         const py::module_ gc = py::module_::import("gc");
         gc.attr("collect")();
@@ -464,38 +419,38 @@ Application::Application(const std::string& name, std::uint64_t max_body) {
         print_exception(error);
         throw std::runtime_error("cannot import " + name);
     }
-    thread_ = PyEval_SaveThread();
+    PyEval_SaveThread();
 }
 
 Application::~Application() {
-    const Locked locked(thread_);
+    const py::gil_scoped_acquire locked;
     state_.reset();
 }
 
 void Application::before_fork() {
-    PyEval_RestoreThread(static_cast<PyThreadState*>(thread_));
+    PyEval_RestoreThread(PyGILState_GetThisThreadState());
     PyOS_BeforeFork();
 }
 
 void Application::after_fork_in_parent() {
     PyOS_AfterFork_Parent();
-    thread_ = PyEval_SaveThread();
+    PyEval_SaveThread();
 }
 
 void Application::after_fork_in_child() {
     PyOS_AfterFork_Child();
     py::module_::import("atexit").attr("_clear")();  // what the import has registered is the parent's to call
     reset_signals();
-    thread_ = PyEval_SaveThread();
+    PyEval_SaveThread();
 }
 
 void Application::run_exit_functions() {
-    const Locked locked(thread_);
+    const py::gil_scoped_acquire locked;
     py::module_::import("atexit").attr("_run_exitfuncs")();
 }
 
 Answer Application::serve(const http::Request& request, const Ends& ends, std::string_view received, Client& client) {
-    const Locked locked(thread_);
+    const py::gil_scoped_acquire locked;
     const auto body = std::make_shared<Body>(request, state_->max_body, received, client);
     const auto exchange = std::make_shared<Exchange>(request.method == "HEAD", client);
     Answer answer;
@@ -503,7 +458,7 @@ Answer Application::serve(const http::Request& request, const Ends& ends, std::s
         py::dict environ = state_->environ_of(request, ends);
         environ["wsgi.input"] = request.has_body() ? state_->input_of(body) : state_->bytes_io();
         const Iterable iterable(state_->application(environ, py::cast(exchange)));
-        exchange->send_all(iterable.object());
+        exchange->send_all(iterable.object(), state_->file_wrapper);
         answer = exchange->answer();
     } catch (const http::Error&) {
         answer = exchange->broken_off(http::CLIENT_IS_GONE);

@@ -74,7 +74,6 @@ public:
 private:
     struct State;
     std::unique_ptr<State> state_;
-    void* thread_ = nullptr;  // the interpreter's state of the thread that all this happens in
 };
 
 }  // namespace wsgi
