@@ -423,8 +423,9 @@ Application::Application(const std::string& name, std::uint64_t max_body) {
 }
 
 Application::~Application() {
-    const py::gil_scoped_acquire locked;
+    PyEval_RestoreThread(PyGILState_GetThisThreadState());
     state_.reset();
+    PyEval_SaveThread();
 }
 
 void Application::before_fork() {

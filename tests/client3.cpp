@@ -63,7 +63,8 @@ TEST_CASE("client3: keeps its connections open until all are made") {
     const pid_t worker = proc::children(client.pid()).at(0).pid;
     CHECK(client.until([&] { return proc::blocked_in(worker) == "connect"; }));
     const std::vector<proc::Descriptor> open = proc::descriptors(worker);
-    CHECK(std::count_if(open.begin(), open.end(), [](const proc::Descriptor& one) { return one.is_socket(); }) == 7);
+    CHECK(std::count_if(open.begin(), open.end(),
+                        [](const proc::Descriptor& descriptor) { return descriptor.is_socket(); }) == 7);
 }
 
 TEST_CASE("client3: prints the reason once when all its clients fail") {

@@ -62,8 +62,8 @@ std::vector<Row> rows_of(const Exercise& exercise) {
 }
 
 std::string report_of(const char* number, const Command& command = {}) {
-    const Exercise& one = exercise(number);
-    return report(one, command.empty() ? one.command() : command, rows_of(one));
+    const Exercise& listed = exercise(number);
+    return report(listed, command.empty() ? listed.command() : command, rows_of(listed));
 }
 
 /// The findings of predictions() in a file with this text.
@@ -75,12 +75,12 @@ Findings found_in(const std::string& text) {
 }  // namespace
 
 TEST_CASE("exercises: no behaviour is listed twice, each has its source, and an unknown number is refused") {
-    for (const Exercise& one : exercises()) {
-        CAPTURE(one.name);
-        std::set<std::string> names(one.kept.begin(), one.kept.end());
-        names.insert(one.goals.begin(), one.goals.end());
-        CHECK(names.size() == one.kept.size() + one.goals.size());
-        CHECK(std::filesystem::exists(one.source()));
+    for (const Exercise& listed : exercises()) {
+        CAPTURE(listed.name);
+        std::set<std::string> names(listed.kept.begin(), listed.kept.end());
+        names.insert(listed.goals.begin(), listed.goals.end());
+        CHECK(names.size() == listed.kept.size() + listed.goals.size());
+        CHECK(std::filesystem::exists(listed.source()));
     }
     CHECK(exercise("7").folder() == "exercises/07_burst");
     CHECK(exercise("12").command() ==
@@ -124,9 +124,9 @@ TEST_CASE("report: says what was learned, and names the next exercise, when all 
         report_of("7").ends_with("\ndone: signals are not counted, so the handler waits until no exited child is left. "
                                  "More: step_g_waitpid/README.md\nNext: exercises/08_no_handler/README.md\n"));
     CHECK(report_of("12").ends_with(". More: step_h_wsgi/README.md\nThat was the last one.\n"));
-    for (const Exercise& one : exercises()) {
+    for (const Exercise& listed : exercises()) {
         const std::vector<Row> all_hold = {{"concurrent", {yes, "evidence"}, true}};
-        const std::string text = report(one, one.command(), all_hold);
+        const std::string text = report(listed, listed.command(), all_hold);
         const std::size_t at = text.find(". More: ") + 8;
         CHECK(std::filesystem::exists(text.substr(at, text.find('\n', at) - at)));
     }
@@ -143,10 +143,10 @@ TEST_CASE("report: lists what does not hold yet, with the rule behind it") {
 }
 
 TEST_CASE("report: a row that does not apply counts as kept, but not as a goal reached") {
-    const Exercise& one = exercise("5");
+    const Exercise& listed = exercise("5");
     const std::vector<Row> rows = {{"survives SIGCHLD", {not_applicable, "no child"}, false},
                                    {"reaps one", {not_applicable, "no child"}, true}};
-    const std::string text = report(one, one.command(), rows);
+    const std::string text = report(listed, listed.command(), rows);
     CHECK(text.find("\n  –        survives SIGCHLD      no child\n  not yet  reaps one             no child\n") !=
           std::string::npos);
     CHECK(text.find("\nnot yet: reaps one. ") != std::string::npos);

@@ -209,7 +209,7 @@ TEST_CASE("process: its destructor ends children, orphans and daemons") {
         Process process(shell("trap '' TERM HUP INT; sleep 600 & setsid sh -c 'sleep 600 & sleep 600' & wait"));
         CHECK(process.until([&] { return proc::descendants(process.pid()).size() == 4; }));
         all.push_back(process.pid());
-        for (const proc::Process& one : proc::descendants(process.pid())) all.push_back(one.pid);
+        for (const proc::Process& child : proc::descendants(process.pid())) all.push_back(child.pid);
         kill(all[2], SIGKILL);  // its children are orphans now
     }
     for (const pid_t pid : all) CHECK_FALSE(exists(pid));

@@ -10,7 +10,7 @@
 namespace impolite {
 namespace {
 
-struct Manner {
+struct Impoliteness {
     const char* name;
     void (*behave)(Server& server);
 };
@@ -32,7 +32,7 @@ void send_all(Server& server, const std::string& bytes) {
     expect_page(server, client);
 }
 
-const Manner MANNERS[] = {
+const Impoliteness ALL[] = {
     {"connects and disconnects", [](Server& server) { Client(server.port()).close(); }},
     {"resets before the request", [](Server& server) { Client(server.port()).reset(); }},
     {"resets after the request",
@@ -94,11 +94,11 @@ const Manner MANNERS[] = {
 }  // namespace
 
 void check_patience_of(const Program& step) {
-    for (const Manner& manner : MANNERS) {
-        CAPTURE(manner.name);
+    for (const Impoliteness& impoliteness : ALL) {
+        CAPTURE(impoliteness.name);
         Server server(step.with("SLEEP", "0"));
         INFO(server.describe());
-        manner.behave(server);
+        impoliteness.behave(server);
         if (name_of(step) == "step_e") {  // it exits when any child exits, and may print that error alone
             server.until([&] { return server.has_ended() || server.is_quiet(); });
             CHECK((server.err().empty() || server.err() == "step_e: accept: Interrupted system call\n"));

@@ -111,7 +111,8 @@ TEST_CASE("proc: descendants() finds a process whose parent exits during the sca
         for (int look = 0; look < 1000; ++look) {
             if (write(turns[1], "", 1) != 1) _exit(1);
             const std::vector<proc::Process> all = proc::descendants(getpid());
-            if (std::all_of(all.begin(), all.end(), [](const proc::Process& one) { return one.is_zombie(); })) _exit(2);
+            if (std::all_of(all.begin(), all.end(), [](const proc::Process& child) { return child.is_zombie(); }))
+                _exit(2);
             waitpid(-1, nullptr, 0);
         }
         _exit(0);
@@ -244,8 +245,8 @@ TEST_CASE("proc: descriptors of the same socket show the same inode") {
     const net::Socket socket(AF_INET, SOCK_STREAM);
     const int copy = dup(socket.fileno());
     std::vector<std::uint64_t> inodes;
-    for (const proc::Descriptor& one : proc::descriptors(getpid())) {
-        if (one.number == socket.fileno() || one.number == copy) inodes.push_back(one.inode);
+    for (const proc::Descriptor& descriptor : proc::descriptors(getpid())) {
+        if (descriptor.number == socket.fileno() || descriptor.number == copy) inodes.push_back(descriptor.inode);
     }
     close(copy);
     REQUIRE(inodes.size() == 2);
@@ -277,8 +278,8 @@ TEST_CASE("proc: a listening socket shows its port, its backlog and its queue") 
     listener.bind(loopback(0));
     listener.listen(3);
     const auto found = [&]() -> proc::ListeningSocket {
-        for (const proc::ListeningSocket& one : proc::listening_sockets()) {
-            if (one.port == listener.port()) return one;
+        for (const proc::ListeningSocket& socket : proc::listening_sockets()) {
+            if (socket.port == listener.port()) return socket;
         }
         return {};
     };
@@ -350,7 +351,7 @@ TEST_CASE("proc: child_pids() gives the pids of children()") {
     Process process(shell("sleep 600 & sleep 600 & wait"));
     CHECK(process.until([&] { return proc::child_pids(process.pid()).size() == 2; }));
     std::vector<pid_t> pids;
-    for (const proc::Process& one : proc::children(process.pid())) pids.push_back(one.pid);
+    for (const proc::Process& child : proc::children(process.pid())) pids.push_back(child.pid);
     CHECK(proc::child_pids(process.pid()) == pids);
     CHECK(proc::child_pids(pids[0]).empty());
 }
@@ -459,8 +460,8 @@ TEST_CASE("proc: tcp_sockets() shows both addresses of a connection, and no inod
     const std::string address = "127.0.0.1:" + std::to_string(listener.port());
     const std::string peer = "127.0.0.1:" + std::to_string(client.port());
     const auto listed = [&]() -> proc::TcpSocket {
-        for (const proc::TcpSocket& one : proc::tcp_sockets()) {
-            if (one.address == address && one.peer == peer) return one;
+        for (const proc::TcpSocket& socket : proc::tcp_sockets()) {
+            if (socket.address == address && socket.peer == peer) return socket;
         }
         return {};
     };
@@ -475,9 +476,9 @@ TEST_CASE("proc: tcp_sockets() shows both addresses of a connection, and no inod
     client.half_close();
     CHECK(eventually([&] { return std::string(proc::tcp_state_name(listed().state)) == "CLOSE_WAIT"; }));
     CHECK(listed().unread == 5);
-    for (const proc::ListeningSocket& one : proc::listening_sockets()) {
-        if (one.port == listener.port()) CHECK(one.address == address);
-        if (one.port == listener.port()) CHECK(one.user == getuid());
+    for (const proc::ListeningSocket& socket : proc::listening_sockets()) {
+        if (socket.port == listener.port()) CHECK(socket.address == address);
+        if (socket.port == listener.port()) CHECK(socket.user == getuid());
     }
 }
 
@@ -487,7 +488,7 @@ TEST_CASE("proc: tcp_sockets() leaves out what is in TIME_WAIT") {
     listening.listen(1);
     const auto is_there = [&] {
         const std::vector<proc::TcpSocket> all = proc::tcp_sockets();
-        return std::any_of(all.begin(), all.end(), [&](const auto& one) { return one.port == listening.port(); });
+        return std::any_of(all.begin(), all.end(), [&](const auto& socket) { return socket.port == listening.port(); });
     };
     net::Socket client(AF_INET, SOCK_STREAM);
     client.connect(loopback(listening.port()));
@@ -512,10 +513,10 @@ TEST_CASE("proc: IPv6 addresses are in brackets, and IPv4 addresses mapped into 
     const std::string port = std::to_string(ntohs(any.sin6_port));
     const std::vector<proc::ListeningSocket> listening = proc::listening_sockets();
     CHECK(std::any_of(listening.begin(), listening.end(),
-                      [&](const auto& one) { return one.address == "[::]:" + port; }));
+                      [&](const auto& socket) { return socket.address == "[::]:" + port; }));
     const std::vector<proc::TcpSocket> all = proc::tcp_sockets();
-    CHECK(std::any_of(all.begin(), all.end(), [&](const auto& one) {
-        return one.address == "127.0.0.1:" + port && one.peer == "127.0.0.1:" + std::to_string(client.port());
+    CHECK(std::any_of(all.begin(), all.end(), [&](const auto& socket) {
+        return socket.address == "127.0.0.1:" + port && socket.peer == "127.0.0.1:" + std::to_string(client.port());
     }));
     close(fd);
 }

@@ -200,9 +200,9 @@ TEST_CASE("replay: finds a call's line in the step's own file, through inlining 
         {{{"name", "waitpid"}}, "wait(&status)"},
         {{{"kind", "handler returns"}}, "listen_socket.accept("},
     };
-    for (const auto& one : expected) {
-        const std::string& text = one.second;
-        const std::size_t number = run.find(one.first);
+    for (const auto& test : expected) {
+        const std::string& text = test.second;
+        const std::size_t number = run.find(test.first);
         REQUIRE(number < run.steps);
         CHECK_MESSAGE(contains(line_at(number), text), line_at(number), " lacks ", text);
     }

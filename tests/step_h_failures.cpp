@@ -45,9 +45,9 @@ TEST_CASE("step_h: a worker that crashes loses its own client alone, and is repl
                                                          {"exit", " exited with status 7\n"},
                                                          {"segv", " was killed by signal 11\n"},
                                                          {"late_kill", " was killed by signal 9\n"}};
-    for (const auto& one : cases) {
-        const std::string kind = one.first;
-        const std::string fate = one.second;
+    for (const auto& test : cases) {
+        const std::string kind = test.first;
+        const std::string fate = test.second;
         CAPTURE(kind);
         Server server(pages().with("ASAN_OPTIONS", "detect_leaks=0:handle_segv=0"));
         INFO(server.describe());
@@ -56,9 +56,9 @@ TEST_CASE("step_h: a worker that crashes loses its own client alone, and is repl
         CHECK_EVENTUALLY(server, idle_workers(server) == 1);  // of two workers
         const Reply reply = get(server, "/crash?" + kind);
         CHECK(reply.status == (kind == "late_kill" ? 200 : 0));
-        std::string last_words = "step_h: worker ";
-        last_words.append(std::to_string(number_after(server.err(), "pid"))).append(fate);
-        CHECK_EVENTUALLY(server, server.err().ends_with(last_words));
+        std::string last_error_line = "step_h: worker ";
+        last_error_line.append(std::to_string(number_after(server.err(), "pid"))).append(fate);
+        CHECK_EVENTUALLY(server, server.err().ends_with(last_error_line));
         CHECK_EVENTUALLY(server, idle_workers(server) >= 1);
         CHECK(get(server, "/hello").status == 200);
         other.send("Host: h\r\n\r\n");

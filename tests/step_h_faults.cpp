@@ -36,11 +36,11 @@ TEST_CASE("step_h: goes on when a system call of the parent's loop fails") {
                           {"read", {EAGAIN, EINTR}},
                           {"waitpid", {EINTR, ECHILD}},
                           {"setsockopt", {ENOMEM}}};
-    for (const Case& one : cases) {
-        for (const int error : one.errors) {
-            CAPTURE(one.call);
+    for (const Case& test : cases) {
+        for (const int error : test.errors) {
+            CAPTURE(test.call);
             CAPTURE(error);
-            Server server(with_fault(pages().with("MAX_CLIENTS", "3"), "parent", one.call, error, 3));
+            Server server(with_fault(pages().with("MAX_CLIENTS", "3"), "parent", test.call, error, 3));
             INFO(server.describe());
             for (int i = 0; i < 3; ++i) {
                 CHECK(get(server, "/hello").status == 200);
@@ -48,7 +48,7 @@ TEST_CASE("step_h: goes on when a system call of the parent's loop fails") {
             }
             CHECK_EVENTUALLY(server, idle_workers(server) >= 2 && server.zombies().empty());
             CHECK(get(server, "/hello").status == 200);
-            CHECK(count_in(server.err(), "step_h: fork: ") == (one.call == "fork" ? 1 : 0));
+            CHECK(count_in(server.err(), "step_h: fork: ") == (test.call == "fork" ? 1 : 0));
             server.signal(SIGTERM);
             CHECK(server.until_ended());
             CHECK(server.fate() == "exited with 0");
@@ -73,15 +73,15 @@ TEST_CASE("step_h: fails at most two clients when two system calls of a worker f
                           {"close", {EINTR, EIO}},
                           {"sendfile", {EIO, EINTR, ECONNRESET}},
                           {"pthread_create", {EAGAIN}}};
-    for (const Case& one : cases) {
-        for (const int error : one.errors) {
-            CAPTURE(one.call);
+    for (const Case& test : cases) {
+        for (const int error : test.errors) {
+            CAPTURE(test.call);
             CAPTURE(error);
-            Server server(with_fault(pages().with("MAX_CLIENTS", "3"), "worker", one.call, error, 2));
+            Server server(with_fault(pages().with("MAX_CLIENTS", "3"), "worker", test.call, error, 2));
             INFO(server.describe());
             int failed = 0;
             for (int i = 0; i < 8; ++i) {
-                const Reply reply = get(server, one.call == "sendfile" ? "/file?LICENSE" : "/hello");
+                const Reply reply = get(server, test.call == "sendfile" ? "/file?LICENSE" : "/hello");
                 failed += reply.status != 200 || reply.was_reset;
             }
             CHECK(failed <= 2);

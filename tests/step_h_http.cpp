@@ -39,14 +39,14 @@ TEST_CASE("step_h: a bad request gets its status and a clean end, and does not r
         {with_field("Transfer-Encoding: gzip"), 501},
         {"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505},
     };
-    for (const Case& one : cases) {
-        CAPTURE(one.request.substr(0, 80));
+    for (const Case& test : cases) {
+        CAPTURE(test.request.substr(0, 80));
         Client client(server.port());
-        client.send(one.request);
+        client.send(test.request);
         client.half_close();
         const Reply reply(client);
-        CHECK(reply.status == one.status);
-        CHECK(reply.body.starts_with(std::to_string(one.status) + ' '));
+        CHECK(reply.status == test.status);
+        CHECK(reply.body.starts_with(std::to_string(test.status) + ' '));
         CHECK_FALSE(reply.was_reset);
     }
     CHECK_EVENTUALLY(server, count_in(server.out(), "\n") == 1 + std::size(cases));

@@ -26,8 +26,8 @@ using namespace step_h;
 namespace {
 
 /// A client that keeps a worker busy, since the last line of its request is missing.
-struct Half {
-    explicit Half(Server& server) : client(server.port()) { client.send("GET /hello HTTP/1.1\r\nHost: h\r\n"); }
+struct HalfRequest {
+    explicit HalfRequest(Server& server) : client(server.port()) { client.send("GET /hello HTTP/1.1\r\nHost: h\r\n"); }
     Reply finish() {
         client.send("\r\n");
         return Reply(client);
@@ -67,7 +67,7 @@ TEST_CASE("step_h: preforks workers that wait in accept, while the parent waits 
 TEST_CASE("step_h: keeps a worker idle until MAX_CLIENTS are busy, and then clients wait in the queue") {
     Server server(hello().with("MAX_CLIENTS", "5"));
     INFO(server.describe());
-    std::deque<Half> clients;
+    std::deque<HalfRequest> clients;
     for (std::size_t busy = 1; busy <= 4; ++busy) {
         clients.emplace_back(server);
         CHECK_EVENTUALLY(server, workers_of(server) - idle_workers(server) == busy && idle_workers(server) >= 1);
@@ -89,10 +89,10 @@ TEST_CASE("step_h: ends the surplus workers after five idle seconds, and keeps t
     Server server(hello());
     INFO(server.describe());
     {
-        std::deque<Half> clients;
+        std::deque<HalfRequest> clients;
         for (int i = 0; i < 6; ++i) clients.emplace_back(server);
         CHECK_EVENTUALLY(server, workers_of(server) == 7);
-        for (Half& one : clients) CHECK(one.finish().status == 200);
+        for (HalfRequest& request : clients) CHECK(request.finish().status == 200);
     }
     CHECK(eventually([&] { return workers_of(server) == 2; }));
     CHECK(eventually([&] { return idle_workers(server) == 2 && server.zombies().empty(); }));
@@ -112,7 +112,7 @@ TEST_CASE("step_h: restores the number of workers when busy or idle ones are kil
     Server server(hello().with("MAX_CLIENTS", "3"));
     INFO(server.describe());
     for (int round = 0; round < 6; ++round) {
-        std::deque<Half> clients;
+        std::deque<HalfRequest> clients;
         for (int i = 0; i < 2; ++i) clients.emplace_back(server);
         CHECK_EVENTUALLY(server, workers_of(server) == 3 && idle_workers(server) == 1);
         for (const proc::Process& worker : proc::children(server.pid())) {
@@ -120,7 +120,7 @@ TEST_CASE("step_h: restores the number of workers when busy or idle ones are kil
         }
         CHECK_EVENTUALLY(server, server.zombies().empty() && workers_of(server) == 3 && idle_workers(server) == 1);
         for (const proc::Process& worker : proc::children(server.pid())) kill(worker.pid, SIGKILL);
-        for (Half& one : clients) CHECK_EVENTUALLY(server, one.client.has_ended());
+        for (HalfRequest& request : clients) CHECK_EVENTUALLY(server, request.client.has_ended());
         CHECK_EVENTUALLY(server, server.zombies().empty() && idle_workers(server) == 2 && workers_of(server) == 2);
     }
     CHECK(get(server).status == 200);
@@ -131,11 +131,11 @@ TEST_CASE("step_h: answers every client with fewer workers when it may not have 
     limited.max_processes = 9;  // the parent, and four workers with two threads each
     Server server(limited.with("TIMEOUT", "600"));
     INFO(server.describe());
-    std::deque<Half> clients;
+    std::deque<HalfRequest> clients;
     for (int i = 0; i < 8; ++i) clients.emplace_back(server);
     CHECK_EVENTUALLY(
         server, server.queued() >= 1 && server.err().find("Resource temporarily unavailable") != std::string::npos);
-    for (Half& one : clients) CHECK(one.finish().status == 200);
+    for (HalfRequest& request : clients) CHECK(request.finish().status == 200);
     CHECK(get(server).status == 200);
 }
 
@@ -157,7 +157,7 @@ TEST_CASE("step_h: SIGTERM and SIGINT free the port, let begun requests finish, 
     for (const int number : {SIGTERM, SIGINT}) {
         Server server(hello());
         INFO(server.describe());
-        Half begun(server);
+        HalfRequest begun(server);
         CHECK_EVENTUALLY(server, workers_of(server) - idle_workers(server) == 1);
         server.signal(number);
         CHECK_EVENTUALLY(server, !server.is_listening());
@@ -178,7 +178,7 @@ TEST_CASE("step_h: SIGTERM and SIGINT free the port, let begun requests finish, 
 TEST_CASE("step_h: serves the clients in the accept queue when SIGTERM stops it") {
     Server server(hello().with("MAX_CLIENTS", "1"));
     INFO(server.describe());
-    Half begun(server);
+    HalfRequest begun(server);
     CHECK_EVENTUALLY(server, workers_of(server) == 1 && idle_workers(server) == 0);
     std::deque<Client> waiting;
     for (int i = 0; i < 20; ++i) waiting.emplace_back(server.port()).ask();
@@ -231,7 +231,7 @@ TEST_CASE("step_h: its workers end when SIGKILL ends the parent") {
     INFO(server.describe());
     Client hanging(server.port());
     hanging.send("GET /hang?blocked HTTP/1.1\r\nHost: h\r\n\r\n");
-    Half begun(server);
+    HalfRequest begun(server);
     CHECK_EVENTUALLY(server, workers_of(server) == 3 && idle_workers(server) == 1);
     const std::vector<proc::Process> workers = proc::children(server.pid());
     server.signal(SIGKILL);

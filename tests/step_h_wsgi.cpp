@@ -188,15 +188,15 @@ TEST_CASE("step_h: an invalid start_response call or body gives 500, and the rea
         {"number_block", "TypeError: a block of a response must be bytes"},
         {"none", "TypeError: 'NoneType' object is not iterable"},
     };
-    for (const auto& one : cases) {
-        const std::string kind = one.first;
+    for (const auto& test : cases) {
+        const std::string kind = test.first;
         CAPTURE(kind);
         INFO(server.describe());
         const std::size_t before = server.err().size();
         const Reply reply = get(server, "/bad?" + kind);
         CHECK(reply.status == 500);
         CHECK_FALSE(reply.was_reset);
-        CHECK(server.err().substr(before).find(one.second) != std::string::npos);
+        CHECK(server.err().substr(before).find(test.second) != std::string::npos);
     }
 }
 

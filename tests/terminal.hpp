@@ -150,7 +150,7 @@ private:
         unsetenv("NO_COLOR");
         for (const auto& [variable, value] : program.environment) setenv(variable.c_str(), value.c_str(), 1);
         std::vector<char*> arguments;
-        for (const std::string& one : program.command) arguments.push_back(const_cast<char*>(one.c_str()));
+        for (const std::string& argument : program.command) arguments.push_back(const_cast<char*>(argument.c_str()));
         arguments.push_back(nullptr);
         execvp(arguments[0], arguments.data());
     }

@@ -43,7 +43,7 @@ using Ids = std::vector<std::string>;
 
 Ids ids_of(const xray::Snapshot& snapshot) {
     Ids ids;
-    for (const xray::Lesson& one : xray::lessons(snapshot)) ids.push_back(one.id);
+    for (const xray::Lesson& lesson : xray::lessons(snapshot)) ids.push_back(lesson.id);
     return ids;
 }
 
@@ -62,7 +62,7 @@ struct Watched {
         return server.until([&] { return condition(watcher.look()); }) || condition(watcher.look());
     }
     /// Looks at the server until it shows these lessons, and no others.
-    bool teaches(const Ids& ids) {
+    bool shows_lessons(const Ids& ids) {
         return sees([&](const xray::Snapshot& snapshot) { return ids_of(snapshot) == ids; });
     }
     /// Connects a client, and waits until its child waits for its request and the parent for the next client.
@@ -88,7 +88,7 @@ Program xray_with(std::vector<std::string> arguments) {
 std::string address(int port) { return "127.0.0.1:" + std::to_string(port); }
 
 /// Whether the kernel keeps the exit status of a process that has been reaped, for the holders of a pidfd.
-bool kernel_tells_fates() {
+bool kernel_shows_wait_status() {
     const pid_t pid = fork_child([] { _exit(0); });
     const proc::PidFd hold(pid);
     waitpid(pid, nullptr, 0);
@@ -112,13 +112,13 @@ TEST_CASE("xray: shows step_a's second client in the queue behind a silent one")
     Watched watched(built("step_a"));
     Server& server = watched.server;
     INFO(server.describe());
-    CHECK(watched.teaches({}));
+    CHECK(watched.shows_lessons({}));
     CHECK(watched.seen().itself().accepts());
     const Client silent(server.port());
     CHECK_EVENTUALLY(server, server.waits_in_recv());
-    CHECK(watched.teaches({}));
+    CHECK(watched.shows_lessons({}));
     const Client second(server.port());
-    CHECK(watched.teaches({"queue-behind-client"}));
+    CHECK(watched.shows_lessons({"queue-behind-client"}));
     const xray::Server& seen = watched.seen();
     CHECK(seen.itself().head.pid == server.pid());
     CHECK(seen.itself().call == "recvfrom");
@@ -140,7 +140,7 @@ TEST_CASE("xray: shows step_b's second client in the queue while the server slee
     const Client first(watched.server.port());
     first.ask();
     const Client second(watched.server.port());
-    CHECK(watched.teaches({"queue-behind-sleep"}));
+    CHECK(watched.shows_lessons({"queue-behind-sleep"}));
     CHECK(watched.seen().itself().sleeps());
 }
 
@@ -149,7 +149,7 @@ TEST_CASE("xray: says that clients wait behind a stopped server") {
     watched.server.signal(SIGSTOP);
     CHECK_EVENTUALLY(watched.server, watched.server.is_stopped());
     const Client client(watched.server.port());
-    CHECK(watched.teaches({"queue-behind-stop"}));
+    CHECK(watched.shows_lessons({"queue-behind-stop"}));
 }
 
 TEST_CASE("xray: lists the clients in the accept queue in order, with how long each has waited") {
@@ -192,9 +192,9 @@ TEST_CASE("xray: says when the accept queue is full") {
     watched.server.signal(SIGSTOP);
     CHECK_EVENTUALLY(watched.server, watched.server.is_stopped());
     for (int i = 0; i < 5; ++i) watched.clients.emplace_back(watched.server.port());
-    CHECK(watched.teaches({"queue-behind-stop"}));
+    CHECK(watched.shows_lessons({"queue-behind-stop"}));
     watched.clients.emplace_back(watched.server.port());
-    CHECK(watched.teaches({"queue-behind-stop", "queue-full"}));
+    CHECK(watched.shows_lessons({"queue-behind-stop", "queue-full"}));
     CHECK(shown(watched.watcher.look()).find("> The accept queue is full: 6, one more than the backlog.") !=
           std::string::npos);
 }
@@ -204,7 +204,8 @@ TEST_CASE("xray: counts the references of a worker's parent and siblings when it
     INFO(watched.server.describe());
     CHECK(watched.sees([](const xray::Snapshot& snapshot) {
         const auto& all = snapshot.server->processes;
-        return all.size() > 2 && std::all_of(all.begin() + 1, all.end(), [](const auto& one) { return one.accepts(); });
+        return all.size() > 2 &&
+               std::all_of(all.begin() + 1, all.end(), [](const auto& process) { return process.accepts(); });
     }));
     const std::size_t workers = watched.seen().processes.size() - 1;
     xray::Watcher watcher({watched.seen().processes.back().head.pid, true, ""});
@@ -227,11 +228,11 @@ TEST_CASE("xray: counts two descriptors of one process as two references") {
 TEST_CASE("xray: recognises preforked workers, also while one of them serves a client") {
     Watched watched(fixture("preforking"));
     INFO(watched.server.describe());
-    CHECK(watched.teaches({"forked-ahead"}));
+    CHECK(watched.shows_lessons({"forked-ahead"}));
     const Client silent(watched.server.port());
     CHECK(watched.sees([](const xray::Snapshot& snapshot) {
         const auto& all = snapshot.server->processes;
-        return std::any_of(all.begin(), all.end(), [](const auto& one) { return one.receives(); });
+        return std::any_of(all.begin(), all.end(), [](const auto& process) { return process.receives(); });
     }));
     const Ids ids = ids_of(watched.watcher.look());
     CHECK(std::find(ids.begin(), ids.end(), "child-could-accept") == ids.end());
@@ -243,7 +244,7 @@ TEST_CASE("xray: says that clients wait behind a blocking call, unless it is a p
     const Client silent(watched.server.port());
     CHECK_EVENTUALLY(watched.server, watched.server.waits_in_recv());
     const Client second(watched.server.port());
-    CHECK(watched.teaches({"queue-behind-client"}));
+    CHECK(watched.shows_lessons({"queue-behind-client"}));
     xray::Snapshot snapshot = watched.watcher.look();
     snapshot.server->processes[0].call = "wait4";
     CHECK(ids_of(snapshot) == Ids{"queue-behind-call"});
@@ -256,7 +257,7 @@ TEST_CASE("xray: shows step_c's child serving while the parent accepts, and then
     Watched watched(built("step_c").with("SLEEP", "0"));
     INFO(watched.server.describe());
     Client& client = watched.hold();
-    CHECK(watched.teaches({"concurrent"}));
+    CHECK(watched.shows_lessons({"concurrent"}));
     const xray::Server& seen = watched.seen();
     REQUIRE(seen.processes.size() == 2);
     const xray::Process& child = seen.processes[1];
@@ -270,7 +271,7 @@ TEST_CASE("xray: shows step_c's child serving while the parent accepts, and then
     CHECK(seen.holders(seen.listening[0].inode) == 1);
 
     client.ask();
-    CHECK(watched.teaches({"zombies"}));
+    CHECK(watched.shows_lessons({"zombies"}));
     CHECK(watched.seen().zombies() == 1);
     CHECK(watched.seen().processes[1].head.exit_status == 0);
     CHECK(watched.seen().child_signal == proc::SignalState{});
@@ -280,12 +281,12 @@ TEST_CASE("xray: shows that step_d's parent keeps a copy, and with it the connec
     Watched watched(built("step_d"));
     INFO(watched.server.describe());
     Client& client = watched.hold();
-    CHECK(watched.teaches({"kept-copy"}));
+    CHECK(watched.shows_lessons({"kept-copy"}));
     const std::uint64_t connection = watched.seen().connections[0].inode;
     CHECK(watched.seen().holders(connection) == 2);
 
     client.ask();
-    CHECK(watched.teaches({"leftover-copy", "zombies"}));
+    CHECK(watched.shows_lessons({"leftover-copy", "zombies"}));
     CHECK(watched.seen().holders(connection) == 1);
     CHECK(watched.seen().itself().holds(connection));
     CHECK(shown(watched.watcher.look()).find("ESTABLISHED   references: 1   the client waits: this copy keeps") !=
@@ -307,7 +308,7 @@ TEST_CASE("xray: says when step_d's descriptors run out") {
           xray::Fill::high);
     CHECK(shown(watched.watcher.look()).find("descriptors 8 of 10 (80%)") != std::string::npos);
     watched.hold();
-    CHECK(watched.teaches({"kept-copy", "descriptors-run-out"}));
+    CHECK(watched.shows_lessons({"kept-copy", "descriptors-run-out"}));
 }
 
 TEST_CASE("xray: says when a user's processes run out, but not root's") {
@@ -338,47 +339,48 @@ TEST_CASE("xray: says why step_e exits when a child exits") {
     Watched watched(built("step_e").with("SLEEP", "0"));
     INFO(watched.server.describe());
     Client& client = watched.hold();
-    CHECK(watched.teaches({"concurrent"}));
+    CHECK(watched.shows_lessons({"concurrent"}));
     CHECK(watched.seen().child_signal.disposition == proc::Disposition::handled);
     client.ask();
     CHECK(watched.server.until_ended());
     const xray::Snapshot& snapshot = watched.watcher.look();
     CHECK_FALSE(snapshot.server);
-    REQUIRE(snapshot.death);
-    CHECK(snapshot.death->ended.head.pid == watched.server.pid());
-    CHECK(snapshot.death->orphans == 0);
-    CHECK(snapshot.death->was_interrupted == kernel_tells_fates());
-    if (kernel_tells_fates()) {
-        CHECK(xray::fate(snapshot.death->ended.status) == "exited with 1");
+    REQUIRE(snapshot.server_exit);
+    CHECK(snapshot.server_exit->ended.head.pid == watched.server.pid());
+    CHECK(snapshot.server_exit->orphans == 0);
+    CHECK(snapshot.server_exit->was_interrupted == kernel_shows_wait_status());
+    if (kernel_shows_wait_status()) {
+        CHECK(xray::fate(snapshot.server_exit->ended.status) == "exited with 1");
         CHECK(ids_of(snapshot) == Ids{"interrupted-accept"});
-    } else CHECK(xray::fate(snapshot.death->ended.status) == "exit status not visible");
+    } else CHECK(xray::fate(snapshot.server_exit->ended.status) == "exit status not visible");
 }
 
 TEST_CASE("xray: counts the children that a killed server leaves behind") {
     Watched watched(built("step_e"));
     INFO(watched.server.describe());
     watched.hold();
-    CHECK(watched.teaches({"concurrent"}));
+    CHECK(watched.shows_lessons({"concurrent"}));
     watched.server.signal(SIGKILL);
     CHECK(watched.server.until_ended());
     const xray::Snapshot& snapshot = watched.watcher.look();
-    REQUIRE(snapshot.death);
-    CHECK(snapshot.death->orphans == 1);
-    CHECK_FALSE(snapshot.death->was_interrupted);
+    REQUIRE(snapshot.server_exit);
+    CHECK(snapshot.server_exit->orphans == 1);
+    CHECK_FALSE(snapshot.server_exit->was_interrupted);
     CHECK(ids_of(snapshot) == Ids{"orphans"});
-    if (kernel_tells_fates()) CHECK(xray::fate(snapshot.death->ended.status) == "was killed by signal 9 (Killed)");
+    if (kernel_shows_wait_status())
+        CHECK(xray::fate(snapshot.server_exit->ended.status) == "was killed by signal 9 (Killed)");
 }
 
 TEST_CASE("xray: shows one pending signal when eight children of step_f exit together, and then seven zombies") {
     Watched watched(built("step_f"));
     INFO(watched.server.describe());
     let_eight_exit_together(watched);
-    CHECK(watched.teaches({"one-signal"}));
+    CHECK(watched.shows_lessons({"one-signal"}));
     CHECK(watched.seen().child_signal == proc::SignalState{proc::Disposition::handled, false, true});
     CHECK(watched.seen().zombies() == 8);
     CHECK(watched.seen().itself().is_stopped());
     watched.server.signal(SIGCONT);
-    CHECK(watched.teaches({"missed-children"}));
+    CHECK(watched.shows_lessons({"missed-children"}));
     CHECK(watched.seen().zombies() == 7);
     CHECK_FALSE(watched.seen().child_signal.pending);
 }
@@ -387,9 +389,9 @@ TEST_CASE("xray: shows no zombie after eight children of step_g exit together") 
     Watched watched(built("step_g"));
     INFO(watched.server.describe());
     let_eight_exit_together(watched);
-    CHECK(watched.teaches({"one-signal"}));
+    CHECK(watched.shows_lessons({"one-signal"}));
     watched.server.signal(SIGCONT);
-    CHECK(watched.teaches({}));
+    CHECK(watched.shows_lessons({}));
     CHECK(watched.seen().processes.size() == 1);
     CHECK(watched.seen().itself().accepts());
 }
@@ -398,7 +400,7 @@ TEST_CASE("xray: says that a child could accept when it keeps the listening sock
     Watched watched(fixture("careless"));
     INFO(watched.server.describe());
     watched.hold();
-    CHECK(watched.teaches({"child-could-accept", "concurrent"}));
+    CHECK(watched.shows_lessons({"child-could-accept", "concurrent"}));
     CHECK(watched.seen().holders(watched.seen().listening[0].inode) == 2);
 }
 
@@ -484,7 +486,7 @@ TEST_CASE("xray --once: prints the picture") {
     INFO(server.describe());
     Client& client = watched.hold();
     client.ask();
-    CHECK(watched.teaches({"leftover-copy", "zombies"}));
+    CHECK(watched.shows_lessons({"leftover-copy", "zombies"}));
     const Ended once(xray_with({"--once", std::to_string(server.port())}));
     const std::string ours = std::to_string(server.pid());
     const std::string keeper = std::to_string(proc::process(server.pid())->ppid);
@@ -515,7 +517,7 @@ TEST_CASE("xray --json: prints what the picture shows") {
     INFO(server.describe());
     Client& client = watched.hold();
     client.ask();
-    CHECK(watched.teaches({"leftover-copy", "zombies"}));
+    CHECK(watched.shows_lessons({"leftover-copy", "zombies"}));
     const Client queued = [&] {
         server.signal(SIGSTOP);
         CHECK_EVENTUALLY(server, server.is_stopped());
@@ -620,8 +622,8 @@ TEST_CASE("xray --log: prints what happens, in order and with the time") {
     server.signal(SIGCONT);
     CHECK(logs(parent + " goes on"));
     server.signal(SIGKILL);
-    CHECK(logs(parent + (kernel_tells_fates() ? " was killed by signal 9 (Killed): the server is gone"
-                                              : " exits, exit status not visible: the server is gone")));
+    CHECK(logs(parent + (kernel_shows_wait_status() ? " was killed by signal 9 (Killed): the server is gone"
+                                                    : " exits, exit status not visible: the server is gone")));
     double last = 0;
     std::istringstream lines(log.out());
     for (std::string line; std::getline(lines, line);) {
@@ -775,14 +777,14 @@ TEST_CASE("xray: redraws when the server changes") {
     watched.server.signal(SIGKILL);
     CHECK(terminal.until_shows("nothing listens on port or pid " + std::to_string(watched.server.port())));
     CHECK(terminal.row(0).starts_with("step_d   pid " + std::to_string(watched.server.pid())));
-    CHECK(terminal.row(0).find(kernel_tells_fates() ? "was killed by signal 9 (Killed) at "
-                                                    : "exit status not visible at ") != std::string::npos);
+    CHECK(terminal.row(0).find(kernel_shows_wait_status() ? "was killed by signal 9 (Killed) at "
+                                                          : "exit status not visible at ") != std::string::npos);
 }
 
 TEST_CASE("xray: draws a zombie in red, unless NO_COLOR is set") {
     Watched watched(built("step_d"));
     watched.hold().ask();
-    CHECK(watched.teaches({"leftover-copy", "zombies"}));
+    CHECK(watched.shows_lessons({"leftover-copy", "zombies"}));
     const Program program = xray_with({std::to_string(watched.server.port())});
     const auto colors_of = [](const Program& xray) {
         Terminal terminal(24, 80, xray);

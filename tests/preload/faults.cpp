@@ -61,12 +61,12 @@ Real real[] = {{"accept", nullptr},   {"fork", nullptr},          {"close", null
 
 /// Looks all of them up before main: dlsym takes a lock, and a signal handler that comes meanwhile would wait for it.
 __attribute__((constructor)) void look_up() {
-    for (Real& one : real) one.address = dlsym(RTLD_NEXT, one.name);
+    for (Real& entry : real) entry.address = dlsym(RTLD_NEXT, entry.name);
 }
 
 void* real_address(std::string_view call) {
-    for (const Real& one : real) {
-        if (one.name == call && one.address != nullptr) return one.address;
+    for (const Real& entry : real) {
+        if (entry.name == call && entry.address != nullptr) return entry.address;
     }
     return dlsym(RTLD_NEXT, call.data());  // called before the constructor
 }
@@ -145,7 +145,7 @@ int prctl(int option, ...) noexcept {
     va_list more;
     va_start(more, option);
     unsigned long arguments[4];
-    for (unsigned long& one : arguments) one = va_arg(more, unsigned long);
+    for (unsigned long& argument : arguments) argument = va_arg(more, unsigned long);
     va_end(more);
     return pass_on_variadic("prctl", option, arguments[0], arguments[1], arguments[2], arguments[3]);
 }

@@ -49,7 +49,7 @@ std::runtime_error too_many(harness::Server& server, std::size_t silent) {
     const std::size_t children = proc::child_pids(server.acceptor()).size();
     return std::runtime_error(
         std::to_string(silent) + " silent clients are too many: " +
-        (server.has_ended() ? server.death() : "it has " + std::to_string(children) + " children"));
+        (server.has_ended() ? server.exit_report() : "it has " + std::to_string(children) + " children"));
 }
 
 std::uint64_t microseconds(const harness::Program& program, std::size_t silent) {

@@ -32,7 +32,7 @@ Finding no(std::string evidence) { return {Answer::no, std::move(evidence)}; }
 Finding not_applicable(std::string evidence) { return {Answer::not_applicable, std::move(evidence)}; }
 
 Finding undecided(Server& server, const std::string& what) {
-    if (server.has_ended()) return not_applicable(what + ": " + server.death());
+    if (server.has_ended()) return not_applicable(what + ": " + server.exit_report());
     std::vector<proc::Process> all = server.alive();
     // A process that runs another program is a helper: it serves no client, so its sleep does not matter.
     const std::string program = proc::executable(server.acceptor());

@@ -21,7 +21,7 @@ Finding serves_both(Server& server) {
     Clients clients;
     hold(server, clients);
     const Place second = hold(server, clients).place;
-    if (server.has_ended()) return no("when a client had connected, " + server.death());
+    if (server.has_ended()) return no("when a client had connected, " + server.exit_report());
     if (second == Place::in_the_queue) {
         return {Answer::no, server.state() + " for a silent client, and the next one is in the accept queue",
                 "a process that serves a client itself accepts no other meanwhile"};
@@ -36,7 +36,7 @@ Finding serves_both(Server& server) {
 
 /// How the child of a client that has asked exits.
 Finding judge_exit(Server& server, const std::string& fate, bool is_answered) {
-    const std::string words = server.last_words().empty() ? "" : ": " + server.last_words();
+    const std::string words = server.last_error_line().empty() ? "" : ": " + server.last_error_line();
     const std::string evidence = "its child has served its client, and " + fate;
     if (fate == "exited with 0") return yes(evidence);
     const bool goes_on = fate == "does not exit" || words.find("accept") != std::string::npos;

@@ -78,7 +78,7 @@ Finding answer_without_process(Server& server) {
     const End end = !has_ended ? End::open : client.was_reset() ? End::reset : End::closed;
     server.until([&] { return server.is_asleep(); });
     if (server.has_ended()) {
-        return {Answer::no, "when no process was to be had, " + server.death(),
+        return {Answer::no, "when no process was to be had, " + server.exit_report(),
                 "fork fails when there are too many (EAGAIN)"};
     }
     if (answer.empty() && end == End::open) {
@@ -96,7 +96,7 @@ Findings error_page(const Solution& solution) {
     Server server(patient(solution.server));
     Clients clients;
     const Holder holder = hold(server, clients);
-    if (server.has_ended()) return {{"error page", no("with one client, " + server.death())}};
+    if (server.has_ended()) return {{"error page", no("with one client, " + server.exit_report())}};
     const bool has_child = holder.place == Place::with_a_child || holder.place == Place::disconnected;
     if (!has_child) return {{"error page", without_child(server, clients, holder)}};
     return {{"error page", answer_without_process(server)}};

@@ -58,7 +58,7 @@ std::string first_line(const std::string& text) {
 /// Whether the response is this page.
 Finding expect(Server& server, const std::string& request, const std::string& page) {
     const Response response = response_to(server, request);
-    if (server.has_ended()) return no("with a Flask application, " + server.death());
+    if (server.has_ended()) return no("with a Flask application, " + server.exit_report());
     if (response.body == page && response.status_line.starts_with("HTTP/1.1 200 ")) return yes(page);
     return no("to \"" + request.substr(0, request.find("\r\n")) + "\" a Flask application's client got \"" +
               response.status_line + "\" and \"" + first_line(response.body) + '"');

@@ -23,7 +23,7 @@ constexpr const char* RULE = "it ends when the last child has: not after a time,
 /// Whether the server ends although a client is being served, when one of its `children` has gone. Where it is blocked
 /// until a child exits, the kernel says that it does not. Where it is not, nothing but time can tell whether it looks
 /// for its children or only sleeps: longer than the behaviours believe in a sleep.
-bool goes_before(Server& server, const std::vector<proc::Process>& children) {
+bool exits_before(Server& server, const std::vector<proc::Process>& children) {
     constexpr std::chrono::seconds LONGEST_SLEEP(10);
     const auto is_reaped = [](const proc::Process& child) { return !proc::process(child.pid); };
     const auto has_come_to_wait = [&] {
@@ -51,15 +51,15 @@ Finding last_two_clients(Server& server) {
     Clients second;
     hold(server, first);
     hold(server, second);
-    if (first.empty() || second.empty()) return lost("while two clients came, " + server.death());
+    if (first.empty() || second.empty()) return lost("while two clients came, " + server.exit_report());
     const std::vector<proc::Process> children = server.children();
     stop(server);
-    if (server.has_ended()) return lost("while two clients were being served, " + server.death());
+    if (server.has_ended()) return lost("while two clients were being served, " + server.exit_report());
     if (!gets_page(server, first.front())) {
         return lost("the first of two clients that were being served got no page");
     }
-    if (goes_before(server, children)) {
-        return lost("while the second of two clients was being served, " + server.death());
+    if (exits_before(server, children)) {
+        return lost("while the second of two clients was being served, " + server.exit_report());
     }
     if (!gets_page(server, second.front())) {
         return lost("the second of two clients that were being served got no page");
@@ -76,7 +76,7 @@ Finding last_of_many_clients(Server& server, std::size_t count) {
     Clients clients;
     while (clients.size() < count) {
         const Place place = hold(server, clients).place;
-        if (server.has_ended()) return lost("while clients came, " + server.death());
+        if (server.has_ended()) return lost("while clients came, " + server.exit_report());
         if (place == Place::with_a_child || place == Place::with_the_server) continue;
         clients.pop_back();  // it has as many as it takes
         break;
@@ -86,7 +86,7 @@ Finding last_of_many_clients(Server& server, std::size_t count) {
     for (std::size_t asked = 0; asked < count; ++asked) {
         const std::size_t left = count - asked;
         const std::string evidence = to_string(left) + " of " + to_string(count) + " clients were still being served, ";
-        if (server.has_ended()) return lost("while " + evidence + server.death());
+        if (server.has_ended()) return lost("while " + evidence + server.exit_report());
         if (!gets_page(server, clients[asked])) return lost("when " + evidence + "the next of them got no page");
         clients[asked].reset();
         server.until([&] { return server.has_ended() || (server.children().size() < left && server.is_asleep()); });
@@ -121,7 +121,7 @@ Findings refuses_late_clients(const Solution& solution) {
     stop(server);
     server.until([&] { return !server.is_listening(); });
     Finding finding = yes("while a client is being served, the next one cannot connect any more");
-    if (server.has_ended()) finding = lost("while a client was being served, " + server.death());
+    if (server.has_ended()) finding = lost("while a client was being served, " + server.exit_report());
     else if (server.is_listening()) {
         finding = {Answer::no, "after SIGTERM, while a client is being served, the next one can still connect", OPEN};
     }

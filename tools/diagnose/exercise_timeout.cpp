@@ -72,7 +72,7 @@ Finding keeps_fraction(const Program& program) {
 /// How the child of a silent client ends when the time is over: by itself, or by alarm(2).
 Finding judge_timed_out(Server& server, const std::string& fate) {
     if (fate == "exited with 0" || fate.find(" 14 (") != std::string::npos) return yes("");
-    const std::string words = server.last_words();
+    const std::string words = server.last_error_line();
     const bool is_thrown = !words.empty() && words.find("accept") == std::string::npos;
     return {Answer::no,
             "when TIMEOUT is over, the child of a silent client " + fate + (words.empty() ? "" : ": " + words),

@@ -229,10 +229,10 @@ std::string line_of(const Graded& graded) {
 
 std::string junit(const std::vector<Graded>& all) {
     std::vector<JunitSuite> suites;
-    for (const Graded& one : all) {
-        const std::string name = "exercise_" + to_string(one.exercise->number);
-        suites.push_back({name + ' ' + one.exercise->name, name, {}});
-        for (const Row& row : one.rows) {
+    for (const Graded& graded : all) {
+        const std::string name = "exercise_" + to_string(graded.exercise->number);
+        suites.push_back({name + ' ' + graded.exercise->name, name, {}});
+        for (const Row& row : graded.rows) {
             suites.back().cases.push_back({row.name, row.holds() ? std::nullopt : std::optional(row.finding)});
         }
     }

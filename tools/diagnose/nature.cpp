@@ -68,7 +68,7 @@ std::string late_child_that_stays(const Program& program) {
 
 /// Why a client that has sent its request was not answered.
 std::string why_unanswered(Server& server, const Client& client) {
-    if (server.has_ended()) return "its first client ended it: " + server.death();
+    if (server.has_ended()) return "its first client ended it: " + server.exit_report();
     if (client.has_ended()) return "it answers nothing: it ended the connection";
     return "it answers nothing: " + server.state();
 }
@@ -94,8 +94,8 @@ void observe_first_client(Server& server, Nature& nature) {
     clients.clear();
     settle(server);
     if (!server.has_ended()) return;
-    if (holder.place == Place::with_a_child) nature.dies_of_exit = nature.child_stays.empty();
-    else nature.short_life = "its first client ends it: " + server.death();
+    if (holder.place == Place::with_a_child) nature.exits_on_child_exit = nature.child_stays.empty();
+    else nature.short_life = "its first client ends it: " + server.exit_report();
 }
 
 /// Whether the kernel withholds a connected client from the server until it sends something (TCP_DEFER_ACCEPT).

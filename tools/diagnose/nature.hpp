@@ -27,7 +27,7 @@ struct Nature {
     Kind kind = Kind::unknown;
     bool speaks_first = false;  ///< it sends something before the client sends its request
     bool is_http = true;  ///< its answer begins as HTTP requires
-    bool dies_of_exit = false;  ///< the server exits when a child has exited
+    bool exits_on_child_exit = false;  ///< the server exits when a child has exited
     std::string status = {};  ///< the beginning of its answer: "HTTP/1.1 200"; empty: it does not speak HTTP
     std::string unanswered = {};  ///< why clients get no answer; empty: they get one
     std::string short_life = {};  ///< how it exited after it had answered its first client; empty: it keeps running

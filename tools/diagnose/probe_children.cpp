@@ -21,8 +21,8 @@ namespace {
 
 /// The exit of a server's only child. Connects a client, waits until the server has forked a child for it, sends the
 /// request and waits until the server has handled the child's exit or has exited itself.
-struct LoneExit {
-    explicit LoneExit(const Program& program) : server(patient(program)), holder(hold(server, clients)) {
+struct SingleExit {
+    explicit SingleExit(const Program& program) : server(patient(program)), holder(hold(server, clients)) {
         if (holder.place != Place::with_a_child) return;
         send_request(server, clients.front());
         has_exited = until_exit(server, holder.pid, clients.front());
@@ -90,7 +90,7 @@ Finding reaps_burst(const Program& program, std::size_t count) {
     }
     kill(server.acceptor(), SIGCONT);
     const bool settled = settle(server);
-    if (server.has_ended()) return not_applicable("the first of them ended it: " + server.death());
+    if (server.has_ended()) return not_applicable("the first of them ended it: " + server.exit_report());
     if (!settled) return undecided(server, "it has not become idle");
     const std::string evidence = to_string(count) + " children exited together, ";
     until_reaped(server);
@@ -118,7 +118,7 @@ Finding child_closes_listener(const Subject& subject) {
     if (!subject.nature.child_stays.empty()) return yes(evidence);
     if (const int status = exit_status_of(server, clients.front(), holder.pid); status != 0) {
         evidence +=
-            "; but when it has served its client, it exits with " + to_string(status) + ": " + server.last_words();
+            "; but when it has served its client, it exits with " + to_string(status) + ": " + server.last_error_line();
     }
     return yes(evidence);
 }
@@ -127,12 +127,12 @@ Finding survives_sigchld(const Subject& subject) {
     if (std::optional<Finding> none = without_exit(subject.nature)) return *none;
     if (subject.nature.kind == Kind::workers) return workers_survive_exits(subject);
     if (subject.nature.kind == Kind::forks_late) return late_survives_sigchld(subject);
-    LoneExit lone(subject.program);
-    Server& server = lone.server;
-    if (lone.holder.place != Place::with_a_child) return without_child(server, lone.clients, lone.holder);
-    if (server.has_ended()) return no(server.death());
+    SingleExit single(subject.program);
+    Server& server = single.server;
+    if (single.holder.place != Place::with_a_child) return without_child(server, single.clients, single.holder);
+    if (server.has_ended()) return no(server.exit_report());
     Clients clients;
-    if (!lone.settled || hold(server, clients).place != Place::with_a_child) return undecided(server, "no child");
+    if (!single.settled || hold(server, clients).place != Place::with_a_child) return undecided(server, "no child");
     if (server.waits_for_a_child()) return not_applicable("it waits for each child before it accepts again");
     const Holder passing = hold(server, clients);
     if (passing.place != Place::with_a_child) return undecided(server, "no second child");
@@ -140,7 +140,7 @@ Finding survives_sigchld(const Subject& subject) {
     until_exit(server, passing.pid, clients.back());
     server.until([&] { return server.is_quiet(1) || server.is_at_rest() || server.waits_for_a_child(); });
     const bool is_next_served = !server.has_ended() && connect(server, clients) && ask(server, clients.back());
-    if (server.has_ended()) return no(server.death());
+    if (server.has_ended()) return no(server.exit_report());
     if (is_next_served && !ask(server, clients.front())) {
         return {Answer::no, "a client that was being served when another child exited got no answer",
                 "a handler interrupts calls (EINTR)"};
@@ -154,16 +154,16 @@ Finding reaps_one(const Subject& subject) {
     if (std::optional<Finding> none = without_exit(subject.nature)) return *none;
     if (subject.nature.kind == Kind::workers) return workers_reaped_one(subject);
     if (subject.nature.kind == Kind::forks_late) return late_reaps_one(subject);
-    LoneExit lone(subject.program);
-    Server& server = lone.server;
-    if (lone.holder.place != Place::with_a_child) return reaps_helpers(server, lone.clients, lone.holder);
-    if (!lone.settled) return undecided(server, "its child has not exited");
+    SingleExit single(subject.program);
+    Server& server = single.server;
+    if (single.holder.place != Place::with_a_child) return reaps_helpers(server, single.clients, single.holder);
+    if (!single.settled) return undecided(server, "its child has not exited");
     until_reaped(server);
-    const std::string who = "its child " + to_string(lone.holder.pid);
+    const std::string who = "its child " + to_string(single.holder.pid);
     const std::string zombie = " has exited and is a zombie";
     const std::string gone = who + " has exited and is gone";
     if (server.has_ended()) {
-        return server.left_zombies().empty() ? yes(gone + ", but " + server.death())
+        return server.left_zombies().empty() ? yes(gone + ", but " + server.exit_report())
                                              : no(who + zombie + ": nobody waited for it");
     }
     const bool is_left = !server.zombies().empty();
@@ -195,10 +195,10 @@ Finding child_exits(const Subject& subject) {
     if (std::optional<Finding> none = without_life(subject.nature)) return *none;
     if (!subject.nature.child_stays.empty()) return no(subject.nature.child_stays);
     if (subject.nature.kind == Kind::forks_late) return yes("its child exits when it has answered");
-    LoneExit lone(subject.program);
-    if (lone.holder.place != Place::with_a_child) return without_child(lone.server, lone.clients, lone.holder);
-    if (!lone.has_exited) return no(child_that_stays(lone.holder.pid));
-    return yes("its child " + to_string(lone.holder.pid) + " has served its client, and exited");
+    SingleExit single(subject.program);
+    if (single.holder.place != Place::with_a_child) return without_child(single.server, single.clients, single.holder);
+    if (!single.has_exited) return no(child_that_stays(single.holder.pid));
+    return yes("its child " + to_string(single.holder.pid) + " has served its client, and exited");
 }
 
 }  // namespace diagnose

@@ -65,7 +65,7 @@ Finding survives_crowd(const Program& limited, const std::string& allowed) {
     connect_many(server, clients, *limited.max_descriptors + 8);
     const std::string evidence = to_string(clients.size()) + " clients at once" + allowed;
     const Work work = watch(server);
-    if (server.has_ended()) return no(evidence + ": " + server.death());
+    if (server.has_ended()) return no(evidence + ": " + server.exit_report());
     if (!work.is_idle()) {
         return {Answer::no, evidence + ": " + work.in_words(),
                 "a listening socket stays readable as long as accept fails (EMFILE)"};
@@ -74,7 +74,7 @@ Finding survives_crowd(const Program& limited, const std::string& allowed) {
     settle(server);
     Clients next;
     if (connect(server, next) && ask(server, next.back())) return yes(evidence);
-    return server.has_ended() ? no(evidence + ": " + server.death())
+    return server.has_ended() ? no(evidence + ": " + server.exit_report())
                               : no(evidence + ", and when all had left, the next one was not served");
 }
 
@@ -87,7 +87,7 @@ Finding flat_descriptors(const Subject& subject) {
     const std::size_t before = server.sockets();
     Clients clients;
     if (show_clients(server, clients, COUNT) < COUNT) {
-        if (server.has_ended()) return not_applicable("it does not live as long: " + server.death());
+        if (server.has_ended()) return not_applicable("it does not live as long: " + server.exit_report());
         Finding unserved = undecided(server, "not all of twenty clients were served");
         unserved.rule = "each client gets an answer, however many there were before it, and however late it asks";
         return unserved;
@@ -109,7 +109,7 @@ Finding descriptor_limit(const Subject& subject) {
         Clients clients;
         const std::size_t taken = show_clients(server, clients, limit + 8);
         const std::string evidence = to_string(taken) + " clients" + allowed;
-        if (server.has_ended()) return no(evidence + ": " + server.death());
+        if (server.has_ended()) return no(evidence + ": " + server.exit_report());
         Finding unknown = undecided(server, "not all clients were served");
         if (taken < limit + 8 && (taken == 0 || unknown.is_hidden_by_sleep)) return unknown;
         if (taken < limit + 8) return no(evidence + ", and the next one is not served: " + server.state());

@@ -89,14 +89,14 @@ constexpr const char* ASLEEP = "with no client left, all of it is asleep";
 /// The finding when a server without clients is not idle; empty when it is idle.
 std::optional<Finding> work_without_clients(const Subject& subject) {
     Server server(patient(subject.program));
-    if (subject.nature.unanswered.empty() && !subject.nature.dies_of_exit) {
+    if (subject.nature.unanswered.empty() && !subject.nature.exits_on_child_exit) {
         Clients clients;
         if (connect(server, clients) && ask(server, clients.back())) wait_for_close(server, clients.back());
         clients.clear();
         server.until([&] { return server.is_quiet() || server.is_at_rest(); });
     }
     const Work work = watch(server);
-    if (server.has_ended()) return not_applicable("it does not live as long: " + server.death());
+    if (server.has_ended()) return not_applicable("it does not live as long: " + server.exit_report());
     return work.is_idle() ? std::nullopt : std::optional(no("with no client left, " + work.in_words()));
 }
 
@@ -126,7 +126,7 @@ bool forks_after_exit(const Subject& subject) {
 Finding idle_when_done(const Subject& subject) {
     if (!subject.nature.short_life.empty()) return not_applicable(subject.nature.short_life);
     if (subject.nature.kind == Kind::forks && without_exit(subject.nature) == std::nullopt &&
-        !subject.nature.dies_of_exit && forks_after_exit(subject)) {
+        !subject.nature.exits_on_child_exit && forks_after_exit(subject)) {
         return {Answer::no, "when the only child had exited, and no client was left, it started another one",
                 "an interrupted accept returns no connection, but -1 (EINTR)"};
     }

@@ -82,7 +82,7 @@ Finding late_survives_sigchld(const Subject& subject) {
         }
         settle(server);
     }
-    if (server.has_ended()) return no(server.death());
+    if (server.has_ended()) return no(server.exit_report());
     return yes("children exited while it waited for a request, and no client was lost");
 }
 
@@ -102,7 +102,7 @@ Finding late_reaps_many(const Subject& subject) {
     kill(server.acceptor(), SIGCONT);
     for (Client& client : clients) server.until([&] { return !client.received().empty() || client.has_ended(); });
     settle(server);
-    if (server.has_ended()) return not_applicable("the first of them ended it: " + server.death());
+    if (server.has_ended()) return not_applicable("the first of them ended it: " + server.exit_report());
     return judge_zombies(server, to_string(count) + " children exited one soon after the other", count);
 }
 
@@ -115,7 +115,7 @@ Finding late_process_limit(const Subject& subject) {
     for (std::size_t exits = 0; exits < count; ++exits) {
         const bool is_answered = serve_one(server);
         const std::string evidence = "after " + to_string(exits) + " exits" + allowed + ", ";
-        if (server.has_ended()) return no(evidence + server.death());
+        if (server.has_ended()) return no(evidence + server.exit_report());
         if (!is_answered) return no(evidence + "the next client gets no answer");
     }
     return yes(to_string(count) + " exits" + allowed);
@@ -127,7 +127,7 @@ Finding late_sheds_load(const Subject& subject) {
     for (int round = 0; round < 2; ++round) {
         Clients clients;
         const bool is_answered = connect(server, clients) && ask(server, clients.back());
-        if (server.has_ended()) return no("when it could have no process for a client, " + server.death());
+        if (server.has_ended()) return no("when it could have no process for a client, " + server.exit_report());
         if (is_answered || (!clients.empty() && clients.back().has_ended())) continue;
         return {Answer::no, "a client that found no process is neither answered nor disconnected: " + server.state(),
                 "when fork has failed, the parent alone can close the connection"};

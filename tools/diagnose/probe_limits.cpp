@@ -27,7 +27,7 @@ Finding goes_on(Server& server, const std::string& evidence) {
     const bool is_quiet = settle(server);
     until_reaped(server);
     if (is_quiet && connect(server, next) && ask(server, next.front())) return yes(evidence + ", and went on");
-    if (server.has_ended()) return no(evidence + ", and then " + server.death());
+    if (server.has_ended()) return no(evidence + ", and then " + server.exit_report());
     if (is_quiet && !next.empty() && next.front().has_ended())
         return no(evidence + ", and when all had left, the next one as well");
     return undecided(server, "it has not become idle");
@@ -53,8 +53,8 @@ Finding process_limit(const Subject& subject) {
         }
         if (!server.has_ended() && serve(server, clients.back(), holder)) continue;
         if (!server.has_ended()) return undecided(server, "it has not become idle");
-        if (exits == 0) return not_applicable("the first exit ended it: " + server.death());
-        return no(evidence + server.death());
+        if (exits == 0) return not_applicable("the first exit ended it: " + server.exit_report());
+        return no(evidence + server.exit_report());
     }
     return yes(to_string(2 * limit) + " exits, with " + to_string(limit) + " processes allowed");
 }
@@ -73,7 +73,7 @@ Finding sheds_load(const Subject& subject) {
         const Holder holder = hold(server, clients);
         if (server.has_ended() && i > 0) {
             return no("with " + to_string(i) + " live clients, and " + to_string(limit) + " processes allowed, " +
-                      server.death());
+                      server.exit_report());
         }
         if (holder.place == Place::in_the_queue && with_children > 0) break;  // the others stay in the queue
         const bool is_workers = holder.place == Place::with_the_server && subject.nature.kind == Kind::workers;
@@ -85,7 +85,7 @@ Finding sheds_load(const Subject& subject) {
                                          " processes allowed, it keeps the next one itself: ";
             const std::string state = server.state();
             if (ask(server, clients.back())) return not_applicable(evidence + state);
-            if (server.has_ended()) return no(evidence + server.death());
+            if (server.has_ended()) return no(evidence + server.exit_report());
             return {Answer::no, evidence + state + ", and does not answer it",
                     "when fork has failed, the parent alone can close the connection"};
         } else return without_child(server, clients, holder);

@@ -36,7 +36,7 @@ void reset_before_accept(Server& server) {
 }
 
 /// The clients connect, then close while the server waits for their request.
-void say_nothing(Server& server) {
+void close_without_request(Server& server) {
     for (int i = 0; i < COUNT; ++i) {
         Clients clients;
         hold(server, clients);
@@ -72,7 +72,8 @@ struct Misbehaviour {
 };
 
 constexpr Misbehaviour ALL[] = {
-    {"clients that closed without sending anything", say_nothing, "recv returns 0 when the client has closed"},
+    {"clients that closed without sending anything", close_without_request,
+     "recv returns 0 when the client has closed"},
     {"clients that were reset while it waited for a request", reset_while_it_reads,
      "recv fails (ECONNRESET): that ends one client, not the server"},
     {"clients that left before their answer came", leave_before_answer,
@@ -127,10 +128,10 @@ Outcome outcome_of(const Misbehaviour& misbehaviour, const Subject& subject) {
     // Some servers exit after any child has exited: then the clients are not the cause.
     const auto is_no_fault = [&] {
         return server.has_ended() &&
-               (subject.nature.dies_of_exit || server.death().ends_with("Interrupted system call"));
+               (subject.nature.exits_on_child_exit || server.exit_report().ends_with("Interrupted system call"));
     };
     if (server.has_ended()) {
-        if (!is_no_fault()) outcome.fault = {Answer::no, evidence + server.death(), misbehaviour.rule};
+        if (!is_no_fault()) outcome.fault = {Answer::no, evidence + server.exit_report(), misbehaviour.rule};
         return outcome;
     }
     if (const auto dead = std::find_if(workers.begin(), workers.end(), has_ended); dead != workers.end()) {
@@ -164,7 +165,7 @@ Finding survives_rude_clients(const Subject& subject) {
     for (const Misbehaviour& misbehaviour : ALL) {
         if (std::optional<Finding> fault = fault_of(misbehaviour, subject)) return *fault;
     }
-    if (subject.nature.dies_of_exit) return yes("it ends when a child exits, whatever the client has done");
+    if (subject.nature.exits_on_child_exit) return yes("it ends when a child exits, whatever the client has done");
     return yes("clients reset, left early or sent nothing, and it holds no more sockets than before");
 }
 

@@ -82,7 +82,7 @@ Finding answers(const Subject& subject) {
     if (connect(server, clients)) ask(server, clients.front());
     const std::string answer = clients.empty() ? "" : clients.front().received();
     if (is_page(answer)) return yes("200 OK and the page");
-    if (server.has_ended()) return no(server.death());
+    if (server.has_ended()) return no(server.exit_report());
     if (clients.empty()) return no("nobody can connect any more");
     if (answer.empty()) return no(clients.front().has_ended() ? ENDED_UNANSWERED : "no answer: " + server.state());
     const std::string status = status_of(answer);
@@ -97,7 +97,7 @@ Finding concurrent(const Subject& subject) {
     Server server(patient(subject.program));
     Clients clients;
     const Place first = hold(server, clients).place;
-    if (server.has_ended()) return no("when a client had connected, " + server.death());
+    if (server.has_ended()) return no("when a client had connected, " + server.exit_report());
     if (first == Place::moving || first == Place::in_the_queue) return undecided(server, "no client is taken");
     const Place second = hold(server, clients).place;
     if (second == Place::in_the_queue) {
@@ -171,7 +171,7 @@ Finding slow_request(const Subject& subject) {
         return harness::is_whole(client.received()) || client.has_ended() || !harness::is_http(client.received());
     });
     const std::string answer = client.received();
-    if (server.has_ended() && answer.empty()) return no("when a request came in two pieces, " + server.death());
+    if (server.has_ended() && answer.empty()) return no("when a request came in two pieces, " + server.exit_report());
     const bool is_same = !answer.empty() && answer.starts_with(subject.nature.status);
     if (is_page(answer) || is_same) {
         return yes("a request that came in two pieces was answered");

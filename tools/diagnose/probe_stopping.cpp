@@ -22,8 +22,8 @@ bool accepts_another(Server& server) {
 }
 
 /// The clients that are connected when SIGTERM is sent: two, or one if the server serves one at a time.
-struct Served {
-    explicit Served(Server& server) {
+struct ConnectedClients {
+    explicit ConnectedClients(Server& server) {
         holders.push_back(hold(server, clients));
         if (holders.back().pid != -1 && server.is_ready()) holders.push_back(hold(server, clients));
         if (holders.back().pid == -1) clients.pop_back(), holders.pop_back();  // the server disconnected it
@@ -37,19 +37,19 @@ struct Served {
 Finding stops_gracefully(const Subject& subject) {
     if (std::optional<Finding> none = without_place(subject.nature)) return *none;
     Server server(patient(subject.program));
-    Served served(server);
+    ConnectedClients served(server);
     auto& [clients, holders] = served;
     const bool has_client = !clients.empty();
     if (server.has_ended()) return undecided(server, "no client can be held");
     kill(server.acceptor(), SIGTERM);
     server.until([&] { return !proc::is_pending(server.acceptor(), SIGTERM) && server.is_asleep(); });
-    if (server.has_ended() && has_client) return no("while a client was being served, " + server.death());
+    if (server.has_ended() && has_client) return no("while a client was being served, " + server.exit_report());
     const auto goes_on = [&] { return server.is_listening() && server.is_ready(); };
     if (server.stays(goes_on) && accepts_another(server)) return no(ACCEPTS);
     // The newest first: a broken server may remember only the last child.
     for (; !clients.empty(); clients.pop_back(), holders.pop_back()) {
         if (server.has_ended()) {
-            return {Answer::no, "while another client was being served, " + server.death(),
+            return {Answer::no, "while another client was being served, " + server.exit_report(),
                     "it has to wait for all that it has begun"};
         }
         if (!ask(server, clients.back())) return no("it lost the answer of a client that it was serving");
@@ -58,7 +58,7 @@ Finding stops_gracefully(const Subject& subject) {
     }
     server.until([&] { return server.stays(goes_on) && accepts_another(server); });
     if (!server.has_ended()) return server.is_listening() ? no(ACCEPTS) : undecided(server, "it goes on");
-    if (!server.death().starts_with("it exited with 0")) return no(server.death());
+    if (!server.exit_report().starts_with("it exited with 0")) return no(server.exit_report());
     return yes(has_client ? "it finished its clients and exited with 0" : "it exited with 0");
 }
 

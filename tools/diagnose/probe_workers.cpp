@@ -53,7 +53,7 @@ bool serves_next(Server& server) {
 }
 
 Finding lost(Server& server, const std::string& evidence) {
-    if (server.has_ended()) return {Answer::no, evidence + ", " + server.death(), UNREPLACED};
+    if (server.has_ended()) return {Answer::no, evidence + ", " + server.exit_report(), UNREPLACED};
     return {Answer::no, evidence + ", the next client is not served: " + server.state(), UNREPLACED};
 }
 
@@ -68,7 +68,7 @@ Finding workers_survive_exits(const Subject& subject) {
     const std::vector<pid_t> ended = {others.empty() ? holder.pid : others.front()};
     end_workers(server, ended);
     const std::string evidence = "when its worker " + to_string(ended.front()) + " was killed";
-    if (server.has_ended()) return no(evidence + ", " + server.death());
+    if (server.has_ended()) return no(evidence + ", " + server.exit_report());
     if (!clients.empty() && !ask(server, clients.front())) return no(evidence + ", a client of another one was lost");
     if (!serves_next(server)) return lost(server, evidence);
     return yes("its worker " + to_string(ended.front()) + " was killed, and the next client was served");
@@ -81,7 +81,7 @@ Finding workers_reaped_one(const Subject& subject) {
     end_workers(server, {workers.front()});
     until_reaped(server);
     const std::string evidence = "its worker " + to_string(workers.front());
-    if (server.has_ended()) return yes(evidence + " has ended and is gone, but " + server.death());
+    if (server.has_ended()) return yes(evidence + " has ended and is gone, but " + server.exit_report());
     return server.zombies().empty() ? yes(evidence + " has ended and is gone")
                                     : no(evidence + " has ended and is a zombie: nobody waited for it");
 }

@@ -95,7 +95,7 @@ int install_filter() {
 }
 
 /// A message of one byte, with room for one descriptor (unix(7), SCM_RIGHTS).
-struct Parcel {
+struct DescriptorMessage {
     char byte = 0;
     iovec data = {&byte, 1};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
@@ -122,20 +122,20 @@ void ask_at_each_fork(int to_keeper) {
             "namespace to be had, and seccomp says: " +
             std::string(std::strerror(errno)));
     }
-    Parcel parcel;
-    cmsghdr* const header = CMSG_FIRSTHDR(&parcel.message);
+    DescriptorMessage packet;
+    cmsghdr* const header = CMSG_FIRSTHDR(&packet.message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int));
     const int number = listener.number();
     std::memcpy(CMSG_DATA(header), &number, sizeof number);
-    check("sendmsg", sendmsg(to_keeper, &parcel.message, MSG_NOSIGNAL));
+    check("sendmsg", sendmsg(to_keeper, &packet.message, MSG_NOSIGNAL));
 }
 
 Fd receive_listener(int from_program) {
-    Parcel parcel;
-    if (recvmsg(from_program, &parcel.message, MSG_CMSG_CLOEXEC) != 1) return Fd();
-    const cmsghdr* const header = CMSG_FIRSTHDR(&parcel.message);
+    DescriptorMessage packet;
+    if (recvmsg(from_program, &packet.message, MSG_CMSG_CLOEXEC) != 1) return Fd();
+    const cmsghdr* const header = CMSG_FIRSTHDR(&packet.message);
     if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return Fd();
     int number = -1;
     std::memcpy(&number, CMSG_DATA(header), sizeof number);

@@ -239,13 +239,14 @@ bool Server::has_ended() {
     return !process || process->is_zombie();
 }
 
-std::string Server::death() {
+std::string Server::exit_report() {
     // When a shell started the server, the shell has reaped it; the shell's own exit status repeats the server's.
     const bool is_in_own_status = acceptor_ == pid() || (fate_of(acceptor_) == "is gone" && Process::has_ended());
-    return "it " + (is_in_own_status ? fate() : fate_of(acceptor_)) + (last_words().empty() ? "" : ": " + last_words());
+    return "it " + (is_in_own_status ? fate() : fate_of(acceptor_)) +
+           (last_error_line().empty() ? "" : ": " + last_error_line());
 }
 
-std::string Server::last_words() const { return last_line(err()); }
+std::string Server::last_error_line() const { return last_line(err()); }
 
 bool Server::until(const std::function<bool()>& condition) {
     bool holds = false;
@@ -433,7 +434,7 @@ std::string Server::snapshot() const {
 }
 
 std::string Server::state() {
-    if (has_ended()) return death();
+    if (has_ended()) return exit_report();
     const std::string pid = "pid " + std::to_string(acceptor_);
     const std::string call = proc::blocked_in(acceptor_);
     if (is_forking_) return pid + " starts processes all the time";

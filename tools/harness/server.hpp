@@ -60,8 +60,8 @@ public:
     bool has_ended() override;  ///< whether the acceptor has exited
     bool until_ended();  ///< as Process::until_ended, but stops waiting as until() does
     /// How it ended, and its last line on stderr: "it exited with 1: step_e: accept: Interrupted system call".
-    std::string death();
-    std::string last_words() const;  ///< its last line on stderr; empty when there is none
+    std::string exit_report();
+    std::string last_error_line() const;  ///< its last line on stderr; empty when there is none
 
     /// Waits until `condition` holds, or certainly never will, and returns whether it holds. The wait ends early when
     /// the server has exited, or all its processes have slept in the same calls for 5 seconds. It also ends when the

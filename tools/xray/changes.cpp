@@ -180,8 +180,9 @@ std::vector<std::string> changes(const Snapshot& before, const Snapshot& now) {
     }
     for (const Ended& ended : now.ended) log_end(log, before, now, ended);
     if (before.server && now.server) log_signal(log, *before.server, *now.server);
-    if (before.server && now.death) {
-        log.push_back(who(now.death->ended.head.pid) + exits(now.death->ended.status) + ": the server is gone");
+    if (before.server && now.server_exit) {
+        log.push_back(who(now.server_exit->ended.head.pid) + exits(now.server_exit->ended.status) +
+                      ": the server is gone");
     }
     log_lessons(log, before, now);
     return log;

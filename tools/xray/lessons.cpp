@@ -87,7 +87,7 @@ bool handles(const Server& server) { return server.child_signal.disposition == p
 std::size_t announced_once(const Server& server) {
     return server.child_signal.pending && server.zombies() > 1 ? server.zombies() : 0;
 }
-std::size_t nobody_waits(const Server& server) { return handles(server) ? 0 : server.zombies(); }
+std::size_t unwaited_zombies(const Server& server) { return handles(server) ? 0 : server.zombies(); }
 std::size_t missed(const Server& server) {
     return handles(server) && !server.child_signal.pending && server.itself().accepts() ? server.zombies() : 0;
 }
@@ -175,7 +175,7 @@ const Explanation EXPLANATIONS[] = {
      "{n} zombies, although SIGCHLD has a handler. Children that exit together are announced by one signal: the "
      "handler collected one child; no signal will announce the others.",
      RESTART},
-    {"zombies", nobody_waits,
+    {"zombies", unwaited_zombies,
      "Zombies: {n}. They have exited, but their parent has not waited for them: the kernel keeps how each has ended, "
      "and its pid, until it does.",
      ZOMBIES},
@@ -214,10 +214,11 @@ std::string fill_in(std::string text, const std::string& key, const std::string&
 
 std::vector<Lesson> lessons(const Snapshot& snapshot) {
     std::vector<Lesson> found;
-    if (snapshot.death && snapshot.death->was_interrupted)
+    if (snapshot.server_exit && snapshot.server_exit->was_interrupted)
         found.push_back({"interrupted-accept", INTERRUPTED, HANDLER});
-    if (snapshot.death && snapshot.death->orphans > 0) {
-        found.push_back({"orphans", fill_in(ORPHANS, "{n}", std::to_string(snapshot.death->orphans)), CONCURRENT});
+    if (snapshot.server_exit && snapshot.server_exit->orphans > 0) {
+        found.push_back(
+            {"orphans", fill_in(ORPHANS, "{n}", std::to_string(snapshot.server_exit->orphans)), CONCURRENT});
     }
     if (!snapshot.server) return found;
     for (const Explanation& explanation : EXPLANATIONS) {

@@ -82,7 +82,7 @@ struct Ended {
 };
 
 /// The end of a server.
-struct Death {
+struct ServerExit {
     Ended ended;
     std::int64_t when = 0;  ///< when it was noticed, in seconds since the Epoch
     std::size_t orphans = 0;  ///< children that were still running
@@ -95,7 +95,7 @@ struct Death {
 struct Snapshot {
     std::optional<Server> server;
     std::vector<Ended> ended;  ///< processes that the server has lost since the previous snapshot
-    std::optional<Death> death;  ///< the end of the previous server, while there is no new one
+    std::optional<ServerExit> server_exit;  ///< the end of the previous server, while there is no new one
     /// A listening socket of a process whose descriptors this user may not see.
     std::optional<proc::ListeningSocket> hidden_listener;
 };

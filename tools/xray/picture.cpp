@@ -174,10 +174,10 @@ Lines waiting(const Snapshot& snapshot, const std::string& target) {
                 {2, {{"what it does is hidden: look as user " + user + ", or as root", Style::quiet}}}};
     }
     Lines lines;
-    if (snapshot.death) {
-        const Ended& ended = snapshot.death->ended;
+    if (snapshot.server_exit) {
+        const Ended& ended = snapshot.server_exit->ended;
         char when[16] = "";
-        const std::time_t seconds = snapshot.death->when;
+        const std::time_t seconds = snapshot.server_exit->when;
         std::strftime(when, sizeof when, "%H:%M:%S", std::localtime(&seconds));
         lines.push_back({0,
                          {{ended.head.name, Style::title},

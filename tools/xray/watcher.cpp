@@ -144,7 +144,7 @@ void Watcher::find() {
 
 void Watcher::read_server() {
     const std::optional<proc::Process> head = proc::process(pid_);
-    if (!head || head->is_zombie() || head->started != started_) return record_death();
+    if (!head || head->is_zombie() || head->started != started_) return record_server_exit();
 
     Server server;
     has_run_ = false;
@@ -153,7 +153,7 @@ void Watcher::read_server() {
     visit(pid_, 0, server.processes);
     proc::wait_for_signals_of_seen_zombies();
     server.child_signal = proc::signal_state(pid_, SIGCHLD);
-    if (server.processes.empty() || !read(known_.at(pid_))) return record_death();  // it ended meanwhile
+    if (server.processes.empty() || !read(known_.at(pid_))) return record_server_exit();  // it ended meanwhile
     server.processes.front() = known_.at(pid_).process;  // last: so the server's state is not older than its children's
     drop_unseen();
 
@@ -173,7 +173,7 @@ void Watcher::read_server() {
     read_sockets(server);
     remember_accept(server);
     snapshot_.server = std::move(server);
-    snapshot_.death.reset();
+    snapshot_.server_exit.reset();
     snapshot_.hidden_listener.reset();
 }
 
@@ -298,27 +298,28 @@ void Watcher::remember_accept(const Server& server) {
 }
 
 /// Records the end of the server.
-void Watcher::record_death() {
-    Death death;
+void Watcher::record_server_exit() {
+    ServerExit server_exit;
     // In this order: /proc shows a zombie's status until it is reaped, and the pidfd shows it from then on.
     const std::optional<proc::Process> zombie = proc::process(pid_);
-    if (zombie && zombie->started == started_) death.ended.status = zombie->exit_status;
+    if (zombie && zombie->started == started_) server_exit.ended.status = zombie->exit_status;
     if (const auto itself = known_.find(pid_); itself != known_.end()) {
-        death.ended.head = itself->second.process.head;
-        if (!death.ended.status) death.ended.status = itself->second.hold.exit_status();
+        server_exit.ended.head = itself->second.process.head;
+        if (!server_exit.ended.status) server_exit.ended.status = itself->second.hold.exit_status();
     }
     known_.erase(pid_);
     for (auto& [pid, known] : known_) known.is_seen = false;
     drop_unseen();
     const auto& ended = snapshot_.ended;
-    death.orphans = static_cast<std::size_t>(
+    server_exit.orphans = static_cast<std::size_t>(
         std::count_if(ended.begin(), ended.end(), [](const Ended& process) { return process.is_orphan; }));
-    has_lost_child_ = has_lost_child_ || death.orphans < ended.size();
-    const bool failed = death.ended.status && WIFEXITED(*death.ended.status) && WEXITSTATUS(*death.ended.status) != 0;
+    has_lost_child_ = has_lost_child_ || server_exit.orphans < ended.size();
+    const bool failed =
+        server_exit.ended.status && WIFEXITED(*server_exit.ended.status) && WEXITSTATUS(*server_exit.ended.status) != 0;
     const bool handles = snapshot_.server && snapshot_.server->child_signal.disposition == proc::Disposition::handled;
-    death.was_interrupted = failed && handles && was_in_accept_ && has_lost_child_;
-    death.when = std::time(nullptr);
-    snapshot_.death = death;
+    server_exit.was_interrupted = failed && handles && was_in_accept_ && has_lost_child_;
+    server_exit.when = std::time(nullptr);
+    snapshot_.server_exit = server_exit;
     snapshot_.server.reset();
     pid_ = -1;
 }

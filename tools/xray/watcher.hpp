@@ -68,7 +68,7 @@ private:
     bool has_all_sockets_of(const Server& server) const;
     void read_sockets(Server& server);
     void remember_accept(const Server& server);
-    void record_death();
+    void record_server_exit();
 
     Target target_;
     int events_;
