@@ -18,7 +18,7 @@ $(BUILD)/exercises/12_homework: LIBRARIES = $(PYTHON_LIBRARIES)
 PYTHON_LIBRARIES = $(shell $(PYTHON)-config --embed --ldflags)
 $(BUILD)/exercises/12_homework: $(BUILD)/wsgi.o $(BUILD)/http.o
 
-LOOK = make replay && ./replay --as step_f $(or $(SERVER),$(call program_of,7))
+LOOK = make -s replay$(if $(SERVER),, $(call program_of,7)) && ./replay --as step_f $(or $(SERVER),$(call program_of,7))
 program_of = $(filter $(BUILD)/exercises/0$(1)_% $(BUILD)/exercises/$(1)_%,$(EXERCISE_PROGRAMS))
 exercises: $(BIN)diagnose  ## list the exercises and which are done
 	@$(RUN)diagnose --exercises
