@@ -270,6 +270,7 @@ public:
     Iterable& operator=(const Iterable&) = delete;
     ~Iterable() {
         try {
+            if (PyList_CheckExact(object_.ptr()) != 0) return;  // it has no close(): to ask would cost an exception
             if (py::hasattr(object_, "close")) checked(PyObject_CallMethod(object_.ptr(), "close", nullptr));
         } catch (const py::error_already_set& error) {
             print_exception(error);
