@@ -70,6 +70,13 @@ void add_inlined(Walk& walk, Dwarf_Die* unit, Dwarf_Addr address) {
     }
 }
 
+/// A library of the system is not the program's own source. Its debug information may be large and compressed: to read
+/// libc's takes longer than all the rest of a recording.
+bool is_system_library(Dwfl_Module* module) {
+    const char* const path = dwfl_module_info(module, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
+    return path && (std::string_view(path).starts_with("/usr/lib") || std::string_view(path).starts_with("/lib"));
+}
+
 int visit(Dwfl_Frame* frame, void* argument) {
     Walk& walk = *static_cast<Walk*>(argument);
     Dwarf_Addr address = 0;
@@ -77,7 +84,7 @@ int visit(Dwfl_Frame* frame, void* argument) {
     if (!dwfl_frame_pc(frame, &address, &is_activation)) return DWARF_CB_ABORT;
     if (!is_activation) --address;
     Dwfl_Module* const module = dwfl_addrmodule(walk.session, address);
-    if (!module) return DWARF_CB_OK;
+    if (!module || is_system_library(module)) return DWARF_CB_OK;
     Dwarf_Addr bias = 0;
     if (Dwarf_Die* const unit = unit_at(module, address, bias)) {
         add_own(walk, unit, address - bias);
