@@ -1,5 +1,5 @@
-// The article's listings use Python's socket object and print(). This file gives them to our programs: a socket that
-// owns its descriptor, print(), settings from the environment, and an error line that names the call that failed.
+// The article's listings use Python's socket object and print(). This file has their counterparts: a socket that owns
+// its descriptor, and print(). It also reads settings from the environment, and reports the call that has failed.
 #pragma once
 
 #include <arpa/inet.h>
@@ -88,9 +88,9 @@ public:
     void sendall(std::string_view data) { forgive("write", write_all(fd_, data)); }
 
     /// Closes the descriptor; does nothing when it is closed. A process that has received from the peer first receives
-    /// the rest of the request: up to the blank line, or until the peer has been silent for 0.2 seconds, but for 2
-    /// seconds at most. Unread bytes would make close reset the connection (RFC 1122, 4.2.2.13), and the peer might
-    /// lose its answer. (shutdown is no way out: it would end our half in every process that has a copy.)
+    /// the rest of the request. It stops at the blank line, when the peer has been silent for 0.2 seconds, and after 2
+    /// seconds at the latest. Unread bytes would make close reset the connection (RFC 1122, 4.2.2.13), and the peer
+    /// might lose its answer. (shutdown is no way out: it would end our half in every process that has a copy.)
     void close() noexcept {
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
         pollfd more = {fd_, POLLIN, 0};
@@ -154,9 +154,9 @@ inline sockaddr_in server_address() {
     throw std::invalid_argument(std::string("HOST must be an IPv4 address, got \"") + host + '"');
 }
 
-/// The body of main: calls `serve_forever`, and turns an exception into one line on stderr and the exit status: 2 for
-/// misuse (std::invalid_argument, or any argument), otherwise 1. It ignores SIGPIPE, as Python does: then a write to a
-/// peer that has closed fails with EPIPE.
+/// The body of main: calls `serve_forever`, and reports an exception in one line on stderr. The exit status is then 2
+/// for misuse (std::invalid_argument, or any argument), otherwise 1. It ignores SIGPIPE, as Python does: then a write
+/// to a peer that has closed fails with EPIPE.
 inline int run(int argc, char* argv[], auto serve_forever) try {
     if (argc > 1) throw std::invalid_argument("usage: no arguments; the settings are in the environment");
     std::signal(SIGPIPE, SIG_IGN);

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Tests the exercises: what is given lacks the goals and nothing else, the solution has them all, and the wrong solutions
-of exercises.txt are told what is wrong.
+"""Tests the exercises with diagnose.
+
+Each given program lacks the goals of its exercise and nothing else. Each solution has them all. For each wrong solution
+in exercises.txt, diagnose reports what is wrong.
 
     exercises.py [NUMBER…]   all exercises, when none is named
 
-It also builds a program that includes another file as make does, and lets make watch a program that is saved.
+It also lets make build a program that includes another file, and lets make watch a program that is saved.
 
-It is Python, since it edits texts and starts programs in parallel. What else diagnose does for the exercises is tested
-by exercises.cpp.
+It is Python, since it edits texts and starts programs in parallel. exercises.cpp tests what else diagnose does for the
+exercises.
 """
 
 import json
@@ -36,7 +38,7 @@ STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror
 
 @dataclass
 class Trial:
-    """A solution, and what has to be said of it: for each row that does not hold, a part of its evidence."""
+    """A solution, and the report that is expected: for each row that does not hold, a part of its evidence."""
 
     exercise: dict  # as `diagnose --exercises --json` describes it
     title: str
@@ -82,8 +84,8 @@ def right_trials(exercise):
     yield Trial(exercise, f"{number}: what is given", given, {name: "" for name in exercise["goals"]}, is_strict=True)
     solution = solution_of(exercise).read_text(encoding="utf-8")
     yield Trial(exercise, f"{number}: the solution", solution, is_strict=True)
-    if number in (1, 6):  # whose text is read
-        begin = solution.find("\nbacklog") + 1  # the mark is to stand before what is read
+    if number in (1, 6):  # diagnose reads their text
+        begin = solution.find("\nbacklog") + 1  # the byte order mark stands before the text that is read
         windows = "\ufeff" + solution[begin:].replace("\n", "\r\n")
         yield Trial(exercise, f"{number}: the solution, as an editor of Windows leaves it", windows)
 
@@ -99,7 +101,7 @@ def all_trials():
 
 
 def libraries_of(text):
-    """What a program has to be linked with, by the headers that it includes."""
+    """The libraries that a program needs, by the headers that it includes."""
     if "wsgi.hpp" not in text:
         return []
     said = subprocess.run([PYTHON + "-config", "--embed", "--ldflags"], capture_output=True, text=True, check=True)
@@ -107,7 +109,7 @@ def libraries_of(text):
 
 
 def build(trial, name, compiler):
-    """The command that is to be checked, and the file that it was made of."""
+    """Makes the program of a trial. Returns the command to check, and the program's source file."""
     source = BUILD / (name + Path(trial.exercise["file"]).suffix)
     source.write_text(trial.text, encoding="utf-8")
     if source.suffix != ".cpp":
@@ -118,7 +120,7 @@ def build(trial, name, compiler):
 
 
 def fault_of(trial, name, compiler):
-    """What is not said as it should be; None when all is."""
+    """The report of diagnose, when it is not the expected one; otherwise None."""
     command, source = build(trial, name, compiler)
     rows = said_by_diagnose("--exercise", str(trial.exercise["number"]), "--source", str(source), *command)
     failed = {row["name"]: f"{row['evidence']}: {row['rule']}" for row in rows if not row["holds"]}
@@ -134,8 +136,9 @@ def fault_of(trial, name, compiler):
 
 
 def fault_of_rule():
-    """What make says when a program includes a file of the student's own, is built twice, and then does without it; None
-    when it builds each time. It is done in a copy: the exercises of this repository stay as they are."""
+    """Builds a program that includes a student's own file, builds it again, and then builds it without that file.
+    Returns the output of make when it fails to build; otherwise None. Works in a copy: the exercises of this repository
+    stay as they are."""
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     with tempfile.TemporaryDirectory() as copy:
         folder = Path(copy, "exercises", "03_concurrent")
@@ -158,8 +161,8 @@ def fault_of_rule():
 
 
 def copied_exercise(folder, name):
-    """Makes `folder` a copy of this repository in which one exercise is a copy and all else a link, but for the record
-    of the exercises that are done. Returns the exercise's path."""
+    """Makes `folder` a copy of this repository. One exercise is copied, everything else is a link; the record of the
+    exercises that are done is left out. Returns the exercise's path."""
     (folder / "exercises").mkdir()
     for file in [*ROOT.iterdir(), *(ROOT / "exercises").iterdir()]:
         copy = folder / file.relative_to(ROOT)
@@ -169,21 +172,23 @@ def copied_exercise(folder, name):
 
 
 def read_in_time(terminal):
-    """What comes next from a program in a terminal; empty when it is silent for PATIENCE seconds, or has ended."""
+    """The next output of a program in a terminal; empty after PATIENCE silent seconds, or when the program has
+    ended."""
     try:
         return os.read(terminal, 4096) if select.select([terminal], [], [], PATIENCE)[0] else b""
-    except OSError:  # EIO: it has ended
+    except OSError:  # EIO: the program has ended
         return b""
 
 
 def fault_of_watch():
-    """What `make watch_1` says when the solution is saved; None when it checks the exercise at its start and then."""
+    """Saves the solution while `make watch_1` runs. Returns the output when make does not check the exercise at its
+    start and after the save; otherwise None."""
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     environment["TERM"] = "dumb"
     (exercise,) = [one for one in said_by_diagnose("--exercises") if one["number"] == 1]
     with tempfile.TemporaryDirectory() as folder:
         program = copied_exercise(Path(folder), Path(exercise["folder"]).name) / exercise["file"]
-        child, terminal = pty.fork()  # entr wants a terminal
+        child, terminal = pty.fork()  # entr needs a terminal
         if child == 0:
             os.chdir(folder)
             os.execvpe("make", ["make", "watch_1"], environment)

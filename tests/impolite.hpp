@@ -5,8 +5,8 @@
 
 namespace impolite {
 
-/// Checks for each impolite client that `step` serves the next client and prints no error. step_e may exit after any
-/// client: only its error is checked.
+/// Checks for each impolite client that `step` serves the next client and prints no error. For step_e, which may exit
+/// after any client, only its error is checked.
 void check_patience_of(const Program& step);
 
 }  // namespace impolite

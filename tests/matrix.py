@@ -21,7 +21,7 @@ TRANSLATED = 2  # the column of the descriptions
 
 
 def diagnosed(letter):
-    """What diagnose says of the step: a list of the behaviours that tell the steps apart."""
+    """The report of diagnose for the step: a list of the behaviours that tell the steps apart."""
     command = [f"{steps.RUN}diagnose", "--json", *steps.command_of(letter)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     try:
@@ -59,7 +59,8 @@ def without_descriptions(lines):
 
 
 def differences(lines):
-    """In what the pages' tables differ from the measured one, as a diff; a description is compared in English alone."""
+    """The differences between the pages' tables and the measured one, as a diff. Descriptions are compared in English
+    alone."""
     found = []
     for page, begin in PAGES.items():
         theirs = table_in(page, begin)

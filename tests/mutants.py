@@ -21,11 +21,11 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = Path(os.environ.get("BUILD") or "build") / "mutants"
 AT_ONCE = 8
 NAME = 23  # columns that a behaviour's name takes in a line of diagnose
-NO_SERVER = 3  # diagnose's exit status when it did not start or listen
+NO_SERVER = 3  # diagnose's exit status when the server did not start or listen
 
 
 def diagnosed(command):
-    """What diagnose says of a server: a set of "reaps many: no", and the whole text."""
+    """The report of diagnose for a server: a set of "reaps many: no", and the whole text."""
     said = subprocess.run(f"{steps.RUN}diagnose {command}", shell=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     text = said.stdout.decode(errors="replace")
     if said.returncode == NO_SERVER:
@@ -39,7 +39,8 @@ def step_of(entry):
 
 
 def command_of(entry, number, compiler):
-    """The server of this entry; made, where it is no command. Raises edits.NotOnce, CalledProcessError."""
+    """The command that starts the server of this entry; compiles the server, unless the entry is a command. Raises
+    edits.NotOnce, CalledProcessError."""
     if entry.command:
         return entry.command
     (source,) = ROOT.glob(f"{step_of(entry)}_*/*.cpp")
@@ -51,7 +52,7 @@ def command_of(entry, number, compiler):
 
 
 def fault_of(entry, number, words_of_step, compiler):
-    """What is not as the list says; empty when all is."""
+    """The differences between the report of diagnose and the list; empty when there are none."""
     expected = {line for line in entry.expected if not line.startswith("nothing: ")}
     try:
         words, text = diagnosed(command_of(entry, number, compiler))

@@ -3,8 +3,8 @@
 
     replay.py [FOLDER]     keeps a picture of each kind of view in FOLDER, when one is named
 
-Ten recordings of a step are the same, but for pids and ports. The page steps to the end and back to the same picture,
-by keys, buttons, slider and links, in both languages, at every width, and asks nobody for anything.
+Ten recordings of a step are the same, except for pids and ports. The page steps to the end and back to the same
+picture: by keys, buttons, slider and links, in both languages, at every width. It requests nothing from a network.
 """
 
 import difflib
@@ -38,7 +38,7 @@ def record(*arguments):
 def without_numbers(recording):
     """The recording as lines, with a name in place of the time and of each pid and port that the kernel has chosen.
 
-    A pid may have three digits or seven: where one is printed, the text stands in place of its size."""
+    A pid may have three digits or seven, so the size of the output is replaced by its text."""
     names = {one["pid"]: f"pid {one['number']}" for one in recording["processes"]}
     names |= {one["port"]: f"client port {i}" for i, one in enumerate(recording["clients"])}
     names |= {int(port): "port" for port in re.findall(r"Serving HTTP on port (\d+)", recording["output"])}
@@ -50,7 +50,7 @@ def without_numbers(recording):
             step["result"] = "all" if step["result"] > 0 else step["result"]
     lines = json.dumps(recording | {"sources": [one["name"] for one in recording["sources"]]}, indent=0)
     lines = re.sub(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d", "now", lines)  # the log of step_h
-    # After a comma stands a size or a line, 1024 perhaps, and no pid.
+    # After a comma, the number is a size or a line (1024, for example), never a pid.
     return re.sub(r"(?<!, )\b\d{3,}\b", lambda number: names.get(int(number.group()), number.group()), lines)
 
 

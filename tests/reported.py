@@ -39,7 +39,7 @@ def built(source, is_mended):
 
 
 def rows_of(server, options):
-    """What diagnose says: a dictionary of the rows by their names."""
+    """The report of diagnose: a dictionary of the rows by their names."""
     said = subprocess.run([f"{steps.RUN}diagnose", "--json", *options, server], cwd=ROOT, capture_output=True, text=True)
     try:
         return {row["name"]: row for row in json.loads(said.stdout)["behaviours"]}
@@ -48,7 +48,7 @@ def rows_of(server, options):
 
 
 def faults_of(source, is_mended, is_whole):
-    """What is not said as it should be, a line each."""
+    """The rows that are not as expected, a line each."""
     name = row_of(source)
     rows = rows_of(built(source, is_mended), [] if is_whole else ["--only", name])
     wanted = "yes" if is_mended else "no"

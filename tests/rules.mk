@@ -1,4 +1,4 @@
-# What tests the programs. The Makefile includes this file.
+# Builds and runs the tests. The Makefile includes this file.
 
 $(BUILD)/tests_main.cpp: tests/main.cpp
 $(BUILD)/tests_support.cpp: tests/support.cpp
@@ -27,7 +27,7 @@ $(BUILD)/tests/fixtures/%: tests/fixtures/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Wall -Wextra $(LDFLAGS) $< -o $@
 
-# Faults at system calls come into any program that is not linked statically (ld.so(8), LD_PRELOAD), a sanitized one too.
+# Makes system calls fail in any program that is not linked statically, sanitized or not (ld.so(8), LD_PRELOAD).
 FAULTS := $(BUILD)/tests/preload/faults.so
 $(BUILD)/tests/preload/faults.so: tests/preload/faults.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -54,7 +54,7 @@ mutants: $(addprefix $(BIN),$(STEPS) diagnose) $(FIXTURES)  ## test diagnose wit
 reported: $(BIN)diagnose  ## test diagnose: find the faults that users of real servers have reported (tests/reported)
 	@$(PYTHON) tests/reported.py
 
-# Mermaid draws the pages' pictures on GitHub: the same major version, and of the package one file.
+# GitHub draws the pages' pictures with Mermaid. We take one file of its package, in the same major version.
 MERMAID := $(BUILD)/mermaid@11/mermaid.min.js
 $(MERMAID):
 	@command -v npm >/dev/null || { echo 'npm is missing: install it with `make deps_docs`' >&2; exit 1; }

@@ -1,9 +1,9 @@
 // Exercise 2, endpoints, solved: a connection has two ends, and the kernel knows both.
 //
-// accept makes a new socket, but no new port: all connections of this server have the address and the port of the
-// listening socket at their local end. The peer's end tells them apart. The client has not called bind, so the kernel
-// chose an ephemeral port when the client called connect. getsockname returns the local end, getpeername the peer's.
-// Both store the port in network byte order.
+// accept makes a new socket, but no new port. All connections of this server have the listening socket's address and
+// port at their local end. The peer's end tells them apart. The client has not called bind, so the kernel chose an
+// ephemeral port during connect. getsockname returns the local end, getpeername the peer's. Both store the port in
+// network byte order.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>

@@ -4,9 +4,9 @@
 // the kernel that it will not ask for its children (sigaction(2); SA_NOCLDWAIT does the same). There is a price: the
 // server cannot learn how a child has ended, and wait blocks until the last child has exited.
 //
-// Without a handler the signal does not interrupt accept, and the server does not search for children that have exited:
-// waitpid(-1) goes through the whole list of children when none of them has. With thousands of silent clients it looks
-// at thousands of children for each one that exits; `build/tools/bench/measure reaping` shows it.
+// Without a handler the signal does not interrupt accept, and the server does not search for children that have exited.
+// A waitpid(-1) goes through the whole list of children when none of them has exited. With thousands of silent clients
+// it looks at thousands of children for each child that exits; `build/tools/bench/measure reaping` shows the cost.
 #include <signal.h>
 #include <unistd.h>
 

@@ -1,10 +1,10 @@
-// Exercise 9, process limit, solved: when fork fails, the server tells the client, and goes on.
+// Exercise 9, process limit, solved: when fork fails, the server sends the client an error page and goes on.
 //
-// fork fails with EAGAIN when the user has too many processes, and with ENOMEM when memory is short. Both are
-// temporary. If the loop waited for a better moment, all other clients would wait with it. If the parent served the
-// client itself, one silent client would stop it. So the client receives a short answer, 503, and may try again later.
-// Before that the server receives what the client has already sent, without waiting for more: unread bytes would make
-// close reset the connection, and the client might lose the page.
+// The error is EAGAIN when the user has too many processes, and ENOMEM when memory is short. Both are temporary. If the
+// loop waited for a better moment, all other clients would wait with it. If the parent served the client itself, one
+// silent client would stop it. So the client receives a short answer, 503, and may try again later. Before the server
+// closes the connection, it receives what the client has already sent, without waiting for more. Unread bytes would
+// make close reset the connection, and the client might lose the page.
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>

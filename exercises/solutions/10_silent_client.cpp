@@ -1,8 +1,8 @@
 // Exercise 10, silent client, solved: recv waits for TIMEOUT seconds and no longer.
 //
 // SO_RCVTIMEO belongs to the connection: when nothing arrives in time, recv fails with EAGAIN, and the client receives
-// 408. The child sets it, since the child is the process that waits. alarm() would end the child as well, but its
-// signal kills the child before it can send a page. This server calls recv once, so one byte in time is enough. A
+// 408. The child sets it, since the child is the process that waits. With alarm() the child would end as well, but
+// SIGALRM would kill it before it could send a page. This server calls recv once, so one byte in time is enough. A
 // server that reads up to the blank line has to set the remaining time before each recv, as step_h does. Otherwise a
 // client that sends one byte a minute keeps its child for ever.
 #include <signal.h>

@@ -1,17 +1,17 @@
 // Exercise 12, homework, solved: each client of the WSGI server has its own child.
 //
 // It combines exercises 3 to 11: grim_reaper, EINTR, fork's -1, a time limit for silent clients, SIGTERM. One thing is
-// new: the child is a copy of a Python interpreter, and Python has to be told of fork. Otherwise all children would use
-// the same random numbers, and might wait for locks that no thread releases. Application tells Python. It also gives
-// the signals their defaults, since the application may start programs: grim_reaper would reap them before the
-// application does.
+// new: the child is a copy of a Python interpreter, and Python has to know about each fork. Otherwise all children
+// would use the same random numbers, and might wait for locks that no thread releases. The class Application notifies
+// Python. It also gives the signals their defaults, since the application may start programs: grim_reaper would reap
+// them before the application does.
 //
-// TIMEOUT limits the whole head: each recv gets the time that is left. In the body each recv gets all of it again,
-// since a large upload takes its time. close waits for a slow client's last bytes, so the child calls shutdown first:
-// the client sees the end of the response at once.
+// TIMEOUT limits the whole head: each recv gets the time that is left. In the body each recv gets the whole TIMEOUT
+// again, since a large upload takes its time. Since close waits for a slow client's last bytes, the child calls
+// shutdown first: the client sees the end of the response at once.
 //
-// The child leads a process group of its own. A SIGTERM to the server's whole group would end it before it has
-// answered.
+// The child leads a process group of its own. Otherwise a SIGTERM to the server's whole group would kill the child
+// before it has answered.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -75,7 +75,7 @@ std::string receive_within(Seconds seconds, net::Socket& client_connection, std:
     }
 }
 
-/// The client's connection for the application's side.
+/// The client's connection, as the application uses it.
 class Client : public wsgi::Client {
 public:
     explicit Client(net::Socket& connection) : connection_(connection) {}

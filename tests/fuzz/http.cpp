@@ -1,5 +1,5 @@
-// The parsers of a request's head and body, and the head of a response, against any bytes: no crash, no hang, and a
-// result that does not depend on how the bytes are cut.
+// Fuzzes the parsers of a request's head and body, and the head of a response. No bytes may make them crash or hang.
+// The result must not depend on how the bytes are cut into pieces.
 #include "../../step_h_wsgi/http.hpp"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ int status_of(const http::Error& error) {
     return error.status();
 }
 
-/// COMPLETE, INCOMPLETE or the status of the error; and how many bytes are the head.
+/// COMPLETE, INCOMPLETE or the status of the error. Sets `taken` to the number of bytes in the head.
 int head_outcome(http::RequestParser& parser, std::string_view bytes, std::size_t at_once, std::size_t& taken) {
     try {
         for (taken = 0; taken < bytes.size() && !parser.is_complete();) {
@@ -35,7 +35,7 @@ int head_outcome(http::RequestParser& parser, std::string_view bytes, std::size_
     }
 }
 
-/// The same of a body, and the body.
+/// The same for a body, whose data is appended to `body`.
 int body_outcome(const http::Request& request, std::string_view bytes, std::size_t at_once, std::string& body) {
     http::BodyParser parser(request);
     try {
@@ -68,7 +68,7 @@ void check_request(std::string_view bytes, std::size_t at_once) {
             (body_result != COMPLETE || request.is_chunked || body.size() == request.content_length.value_or(0)));
 }
 
-/// Status and fields, one a line, as an application might name them.
+/// The bytes are a status and header fields, one a line, as an application might name them.
 void check_response(std::string_view bytes) {
     const std::string status(bytes.substr(0, bytes.find('\n')));
     try {

@@ -82,8 +82,8 @@ const std::vector<std::string> REQUESTS = {
     "PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
 };
 
-/// Changes a valid request in one to four places: sets a byte, removes or repeats some, inserts a piece with a meaning,
-/// or cuts off the rest.
+/// Changes a valid request in one to four places. Each change sets a byte, removes or repeats bytes, inserts a piece of
+/// syntax, or cuts off the rest.
 std::string malformed(std::mt19937& random) {
     const auto below = [&](std::size_t limit) { return random() % limit; };
     const std::string pieces[] = {"\r",
@@ -187,7 +187,7 @@ TEST_CASE("step_h: serves 1,000 requests while 1,000 silent clients are connecte
     descriptors.rlim_cur = descriptors.rlim_max;
     setrlimit(RLIMIT_NOFILE, &descriptors);
     Program program = hello().with("MAX_CLIENTS", "1010").with("TIMEOUT", "600");
-    program.patience = std::chrono::minutes(15);  // a thousand forks of a Python take their time
+    program.patience = std::chrono::minutes(15);  // a thousand forks of a Python interpreter take long
     Server server(program);
     std::deque<Client> silent;
     while (silent.size() < COUNT) silent.emplace_back(server.port());

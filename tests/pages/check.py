@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Checks of all pages what can be seen without running anything.
+"""Checks everything on all pages that can be checked without running anything.
 
-Links lead somewhere, code that a page shows stands in the sources, every block is of a kind that is checked, and the
+Each link leads somewhere. Code that a page shows is in the sources. Every block is of a kind that is checked. The
 Chinese page of a pair has the blocks of the English one.
 """
 
@@ -20,13 +20,13 @@ SOURCES = {
     "sh": ("*.sh",),
     "dockerfile": ("Dockerfile",),
     "yaml": ("*.yml",),
-    "text": ("tools/bench/figures/*.txt",),  # what was measured
+    "text": ("tools/bench/figures/*.txt",),  # measurements
 }
 SAME_IN_BOTH = KINDS - {"mermaid"}  # the words in a picture are translated
 
 
 def lines_of(text):
-    """Its lines without their indentation: a page may show the inside of a function."""
+    """The text's lines without their indentation: a page may show the inside of a function."""
     return [line.strip() for line in text.strip().splitlines()]
 
 

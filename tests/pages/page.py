@@ -1,4 +1,4 @@
-"""A page of the tutorial, as the checks see it: its fenced blocks in order, and what in them varies."""
+"""A page of the tutorial, as the checks see it: its fenced blocks in order, and the words in them that vary."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ VARIES = re.compile(r"<!--\s*varies:\s*(.*?)\s*-->", re.DOTALL)
 
 @dataclass
 class Block:
-    """A fenced block. `terminal` is the one that the text before it names, or that of the block before it."""
+    """A fenced block. `terminal` is the terminal that the text before it names, or that of the block before it."""
 
     kind: str
     text: str
@@ -24,9 +24,9 @@ class Block:
 class Page:
     """A Markdown file of the repository.
 
-    What varies from run to run is declared in comments, which GitHub does not show: `<!-- varies: 4711, 7.88.1 -->`.
-    Each number of a declared word stands for any other, and a month's name (Nov) for any month's; but for the same one
-    wherever the word stands in the page.
+    Comments, which GitHub does not show, declare the words that vary from run to run: `<!-- varies: 4711, 7.88.1 -->`.
+    Each number of a declared word stands for any other, and a month's name (Nov) for any month's. A word stands for the
+    same text wherever it is in the page.
     """
 
     def __init__(self, root, path):

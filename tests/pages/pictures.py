@@ -20,7 +20,7 @@ from pathlib import Path
 from page import all_pages
 
 PATIENCE = 120  # seconds for all pictures
-THEMES = ("default", "dark")  # Mermaid's names for those that GitHub uses
+THEMES = ("default", "dark")  # Mermaid's names for the themes that GitHub uses
 BROKEN = "sequenceDiagram\n    A->B->C: this is no message\n"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,8 +49,8 @@ const draw = async (text, theme, name) => {
 
 
 def browse(address, folder):
-    """What becomes of the document at this address: its HTML, once nothing more happens in it. Exits with what went
-    wrong instead."""
+    """Loads the document at this address. Returns its HTML, once nothing more happens in it. Exits with a message when
+    that fails."""
     unshare = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
     offline = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", *offline]
@@ -67,7 +67,7 @@ def browse(address, folder):
 
 
 def faults_of(pictures, mermaid):
-    """What Mermaid has against each of these pairs of a text and a theme: "" when it has drawn a picture."""
+    """Mermaid's error for each of these pairs of a text and a theme: "" when it has drawn a picture."""
     with tempfile.TemporaryDirectory() as folder:
         document = Path(folder) / "draw.html"
         texts = json.dumps(pictures).replace("<", "\\u003c")

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""Does what the pages tell their reader to do, and compares what happens with what they say.
+"""Types the commands of the pages as a reader would, and compares their output with what the pages show.
 
     run.py [PAGE…]     all English pages, when none is named; check.py sees that the Chinese ones have the same blocks
 
-A page is typed into bash in pseudo terminals, one for each that it names, as a reader would: the next line once the
-machine has come to rest. A block is done when all its output is there; a block without a command shows what else its
-terminal has printed. A command that is followed by another one in its terminal has ended by itself, and has printed
-what the page says and nothing else; one that is followed by a line `^C`, typed as Ctrl-C, has not ended. A line `…`
-leaves lines out. A diff is applied to the sources, starts in new terminals, and holds until the next one or the end.
+A page is typed into bash in pseudo terminals, one for each terminal that it names. The next line is typed when all
+processes are idle. A block is done when all its output is there. A block without a command shows what else its terminal
+has printed. A command that is followed by another one in its terminal must have ended by itself, and have printed
+exactly what the page says. A command that is followed by a line `^C`, typed as Ctrl-C, must not have ended. A line `…`
+leaves lines out. A diff is applied to the sources, and the page goes on in new terminals. It holds until the next diff
+or the end.
 
-Each page has a copy of the repository and namespaces of its own (unshare(1)): port 8888 is free, ps shows only what the
-page has started, and at the end nothing of it is left. Root becomes nobody first, since limits do not bind it.
+Each page has a copy of the repository and namespaces of its own (unshare(1)). Port 8888 is free, and ps shows only the
+processes that the page has started. At the end, none of them is left. Root becomes nobody first, since limits do not
+bind it.
 """
 
 import ctypes
@@ -42,28 +44,29 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Unexpected(Exception):
-    """What a page says did not happen."""
+    """Something has not happened as the page says."""
 
 
 def squeezed(line):
-    """Without what was erased (EL, `\\r\\x1b[K`) and the terminal's control sequences, and with single spaces: columns are
-    as wide as what is in them."""
+    """The line without erased text (EL, `\\r\\x1b[K`) and the terminal's control sequences, and with single spaces:
+    columns are as wide as their contents."""
     line = line.rpartition("\r\x1b[K")[2]
     return " ".join(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).split())
 
 
 def without_niceness(line):
-    """The line without the N or < that ps puts into a process's state (`SN+`) for the niceness that all processes here
-    have inherited from us. A user may not lower it (setpriority(2)), so it cannot be undone. At niceness 0 nothing is
-    taken away: a server that changes its own is seen."""
+    """The line without the N or < that ps adds to a process's state (`SN+`) to show niceness. All processes here have
+    inherited our niceness. A user may not lower it (setpriority(2)), so it cannot be undone. At niceness 0 the line
+    stays as it is: a server that changes its own niceness is seen."""
     if os.getpriority(os.PRIO_PROCESS, 0) == 0:
         return line
     return re.sub(r"(?<!\S)([DIRSTtZ])[N<](L?s?l?\+?)(?!\S)", r"\1\2", line)
 
 
 def login_environment(home):
-    """What the login shell of a reader has in its environment, and nothing of ours, which may be set for another server
-    or another make. How the programs in the copy were built stays: make would build them all again."""
+    """The environment of a reader's login shell. Our own variables may be set for another server or another make, so
+    they are left out. Those that the programs in the copy were built with stay: otherwise make would build them all
+    again."""
     kept = ("PATH", "CC", "CXX", "CPPFLAGS", "CFLAGS", "CXXFLAGS", "LDFLAGS", "WERROR")
     ours = {name: os.environ[name] for name in kept if name in os.environ}
     user = {"HOME": str(home), "USER": "reader", "LOGNAME": "reader", "SHELL": "/bin/bash"}
@@ -71,7 +74,7 @@ def login_environment(home):
 
 
 class Varying:
-    """The declared words, and the text that each has turned out to stand for."""
+    """The declared words, and the text that each has stood for so far."""
 
     def __init__(self, words):
         self.words = sorted(words, key=len, reverse=True)
@@ -80,11 +83,11 @@ class Varying:
 
     @staticmethod
     def any_other(word):
-        """The pattern of what a declared word stands for."""
+        """The pattern of the texts that a declared word can stand for."""
         return re.sub(rf"\b(?:{MONTHS})\b", f"(?:{MONTHS})", re.sub(r"\d+", r"\\d+", re.escape(word)))
 
     def matches(self, expected, actual):
-        """Whether they are the same but for what varies. Learns from it when they are."""
+        """Whether the lines are the same, apart from what varies. If so, remembers the text of each declared word."""
         if self.finder is None:
             return expected == actual
         pattern, names, last = "", {}, 0
@@ -106,9 +109,9 @@ class Varying:
 
 
 def processes():
-    """All processes of our namespace but for ourselves: their states and how often they have run (proc(5)).
+    """All other processes of our namespace: their states and how often they have run (proc(5)).
 
-    We are the first process there, which inherits the orphans and has to reap them (pid_namespaces(7)).
+    This process is the first one there, which inherits the orphans and has to reap them (pid_namespaces(7)).
     """
     seen = {}
     for entry in Path("/proc").iterdir():
@@ -126,7 +129,7 @@ def processes():
 
 
 def end_all():
-    """Kills and reaps whatever has been started."""
+    """Kills and reaps all other processes of our namespace."""
     while pids := processes():
         for pid in pids:
             try:
@@ -136,7 +139,7 @@ def end_all():
 
 
 def settle():
-    """Waits until everybody sleeps and nobody has run between two looks: what a command has set off has happened."""
+    """Waits until no process can run and none has run between two checks: then a command's effects are complete."""
     deadline = time.monotonic() + PATIENCE
     before = None
     while time.monotonic() < deadline:
@@ -149,7 +152,8 @@ def settle():
 
 
 def forget_ignored_signals():
-    """A login shell ignores none. We may: Python SIGPIPE, who is started in the background SIGINT, under nohup SIGHUP."""
+    """Restores the default actions, as in a login shell. Python ignores SIGPIPE, a background process SIGINT, nohup
+    SIGHUP."""
     for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
@@ -172,7 +176,7 @@ class Terminal:
             preexec_fn=forget_ignored_signals,
         )
         self.lines = []  # printed, and not yet compared
-        self.past = []  # what was, for a message
+        self.past = []  # lines that were compared, for a message
         self.is_idle = False
         self.wait_for_prompt()
 
@@ -214,7 +218,7 @@ class Terminal:
         self.shell.sendintr()
 
     def finish(self):
-        """Whether its last command has printed more than the page says is asked if that has ended: a server goes on."""
+        """Fails when the last command has ended with more output than the page says. A server may still run."""
         settle()
         more = []
         while not self.is_idle and (line := self.next_line(0)) is not None:
@@ -226,7 +230,7 @@ class Terminal:
             self.fail(f"the page does not say: {more[0]}")
 
     def expect(self, wanted, leaving_out):
-        """Waits for this line; for others before it when the page leaves lines out."""
+        """Waits for this line. Lines before it are allowed only when the page leaves lines out."""
         while True:
             line = self.next_line()
             if line is None or (line == PROMPT and not wanted == PROMPT):
@@ -237,8 +241,8 @@ class Terminal:
                 self.fail(f"expected: {wanted}\n  but here is: {line}")
 
     def rest(self, fault=None):
-        """Waits until nothing more happens, and leaves out what was printed. When the command has ended by then: the
-        `fault`, if one is given."""
+        """Waits until nothing more happens, and skips what was printed. Fails with `fault`, if one is given, when the
+        command has ended by then."""
         settle()
         while (line := self.next_line(0)) is not None:
             if line == PROMPT:
@@ -275,7 +279,7 @@ def finish(terminals):
 
 def apply(diff, folder, page_folder):
     """Replaces the lines with a minus by those with a plus, in the one source of the page's folder, or of net, that has
-    them. Lines that begin with a space stay as they are, and tell where those are."""
+    them. Lines that begin with a space stay as they are, and show where the others are."""
     files = sorted((folder / page_folder).glob("*.cpp")) + sorted((folder / "net").glob("*.hpp"))
     edit = edits.edit_of_diff(diff)
     texts = {file: file.read_text(encoding="utf-8").splitlines() for file in files}
@@ -291,7 +295,7 @@ def apply(diff, folder, page_folder):
 
 
 def copy_of_repository(folder):
-    """The sources, the programs, and what they are made of: of build/ all but what is big and only the tests need."""
+    """Copies the sources, the programs, and build/ without the large files that only the tests need."""
     anywhere = shutil.ignore_patterns(".git", "__pycache__")
     in_build = shutil.ignore_patterns("logs.*", "lint.*", "tests*", "run_*", "fuzz*", "mermaid*", "sanitized")
 
@@ -327,13 +331,13 @@ def run_page(page, folder):
 
 
 def raise_loopback():
-    """A new network namespace has a loopback interface, and it is down (netdevice(7), SIOCSIFFLAGS)."""
+    """Brings the loopback interface up: in a new network namespace it is down (netdevice(7), SIOCSIFFLAGS)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))
 
 
 def become_user():
-    """Root of these namespaces goes on as user 1000 of one more, so that limits are shown as a reader's are
+    """Changes from root of these namespaces to user 1000 of one more. Then limits are shown as a reader sees them
     (user_namespaces(7))."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(0x10000000) == -1:  # CLONE_NEWUSER
@@ -343,7 +347,7 @@ def become_user():
 
 
 def inside(name):
-    """What runs in the namespaces: types one page."""
+    """Types one page. Runs in the namespaces."""
     raise_loopback()
     become_user()
     with tempfile.TemporaryDirectory() as folder:
@@ -358,7 +362,8 @@ def inside(name):
 
 
 def start(page, root, output):
-    """The process that types this page, of the copy in `root`, writes to `output`, and dies with us."""
+    """Starts the process that types this page in the copy in `root`. It writes to `output`, and is killed when we
+    exit."""
     unshare = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
     become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.getuid() == 0 else []
 
@@ -371,8 +376,8 @@ def start(page, root, output):
 
 
 def type_all(pages, root):
-    """Types the pages, two at once for each processor: they wait for servers that sleep as much as for the compiler. The
-    long ones begin. Returns how many failed."""
+    """Types the pages, two at once for each processor: they wait for sleeping servers as much as for the compiler.
+    Begins with the longest pages. Returns how many failed."""
     failed = 0
     waiting = sorted(pages, key=lambda page: len(page.blocks))
     running = {}
@@ -383,7 +388,7 @@ def type_all(pages, root):
             running[process.pid] = process, page, output, time.monotonic()
         pid, status = os.wait()
         process, page, output, begin = running.pop(pid)
-        process.returncode = os.waitstatus_to_exitcode(status)  # or Popen would wait for it too
+        process.returncode = os.waitstatus_to_exitcode(status)  # otherwise Popen would wait for it, too
         blocks = sum(block.kind == "console" for block in page.blocks)
         verdict = "not as written" if status else f"{blocks} blocks as written"
         print(f"{page.path}: {verdict}, {time.monotonic() - begin:.1f} s", flush=True)
@@ -403,7 +408,7 @@ def main():
     ]
     pages = [page for page in pages if any(block.kind == "console" for block in page.blocks)]
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "repository"  # that the user nobody may read, whatever ours is
+        copy = Path(folder) / "repository"  # the user nobody can read it, even if ours is private
         copy_of_repository(copy)
         subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
         failed = type_all(pages, copy)

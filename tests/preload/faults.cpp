@@ -1,6 +1,6 @@
 // Makes system calls of step_h fail (ld.so(8), LD_PRELOAD): FAULT="worker:accept:24:3" lets the first three calls of
-// accept fail with errno 24. The first word says where: in the "parent" after its first fork, in the parent once it is
-// to "stop", or in the "worker" that it has forked first.
+// accept fail with errno 24. The first word is the place: "parent" is the parent after its first fork, "stop" the
+// parent that is stopping, "worker" the first worker.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -59,7 +59,7 @@ Real real[] = {{"accept", nullptr},   {"fork", nullptr},          {"close", null
                {"dup2", nullptr},     {"sendfile", nullptr},      {"open", nullptr},        {"fcntl", nullptr},
                {"prctl", nullptr},    {"pthread_create", nullptr}};
 
-/// Looks all of them up before main: dlsym takes a lock, and a signal handler that comes meanwhile would wait for it.
+/// Looks up all calls before main: dlsym takes a lock, and a signal handler that runs meanwhile would wait for it.
 __attribute__((constructor)) void look_up() {
     for (Real& entry : real) entry.address = dlsym(RTLD_NEXT, entry.name);
 }
@@ -71,14 +71,14 @@ void* real_address(std::string_view call) {
     return dlsym(RTLD_NEXT, call.data());  // called before the constructor
 }
 
-/// Calls what the program would have called without us.
+/// Makes the call fail, or calls the real function.
 template <class Result, class... Parameters, class... Arguments>
 Result pass_on(const char* call, Result (*)(Parameters...), Arguments... arguments) {
     if (fails(call)) return -1;
     return reinterpret_cast<Result (*)(Parameters...)>(real_address(call))(arguments...);
 }
 
-/// The same for one whose last argument is optional, and a number or a pointer.
+/// The same for a call whose last argument is optional, and a number or a pointer.
 template <class... Arguments> int pass_on_variadic(const char* call, Arguments... arguments) {
     if (fails(call)) return -1;
     return reinterpret_cast<int (*)(Arguments...)>(real_address(call))(arguments...);

@@ -1,4 +1,4 @@
-"""What an import does that the workers must not suffer from."""
+"""Effects of an import that must not disturb the workers."""
 import atexit
 import os
 import signal

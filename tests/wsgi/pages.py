@@ -1,6 +1,6 @@
 """A page for each thing that a WSGI server has to get right: GET /name calls the function of that name.
 
-Each is called as PEP 3333 has it: with environ and start_response. `checked` is the same with wsgiref.validate around it.
+Each function is called as PEP 3333 requires. `checked` is the application with wsgiref.validate around it.
 """
 import ctypes
 import io
@@ -22,7 +22,7 @@ def say(text):
     os.write(2, text.encode() + b'\n')
 
 
-# What the application is told.
+# The environment that the application gets.
 
 def environ(environ, start_response):
     start_response('200 OK', PLAIN)
@@ -182,7 +182,7 @@ def fields(environ, start_response):
 
 
 def bad(environ, start_response):
-    """What start_response refuses, or the server, by the name in the query."""
+    """Values that start_response or the server refuses, by the name in the query."""
     headers = {
         'status': ('200', PLAIN), 'reason': ('200 O\nK', PLAIN), 'early': ('100 Continue', PLAIN), 'bytes': (b'200 OK', PLAIN),
         'latin1': ('200 OK', [('X-A', '\u20ac')]), 'name_latin1': ('200 OK', [('X-\u20ac', 'a')]),
@@ -264,7 +264,7 @@ def blocks(environ, start_response):
 
 
 def slow(environ, start_response):
-    """For the page of step_h: it is stopped between the halves."""
+    """For the page of step_h: the server is stopped between the halves."""
     start_response('200 OK', PLAIN)
     yield b'first half\n'
     time.sleep(5)
@@ -383,7 +383,7 @@ def wait(environ, start_response):
 
 
 def signals(environ, start_response):
-    """Waits for a signal, which is blocked meanwhile: nothing else in the process may take it."""
+    """Waits for a signal, which is blocked meanwhile, so that no other thread takes it."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     os.kill(os.getpid(), signal.SIGUSR1)
     signal.sigwait([signal.SIGUSR1])
@@ -391,7 +391,7 @@ def signals(environ, start_response):
     return [b'signalled\n']
 
 
-# What a request leaves behind.
+# Processes, threads and objects that a request leaves behind.
 
 def forks(environ, start_response):
     pid = os.fork()
@@ -428,7 +428,7 @@ kept = []
 
 
 def keeps(environ, start_response):
-    """Keeps what it was given, and uses what an earlier request was given."""
+    """Keeps its input and start_response, and uses those of earlier requests."""
     faults = []
     for old_input, old_start in kept:
         faults.append(old_input.read())

@@ -37,9 +37,9 @@ bool hold(harness::Server& server, std::vector<harness::Client>& clients, std::s
 /// Raises the limit on descriptors, since a process that holds many clients needs one for each.
 void raise_limit_of_descriptors();
 
-// The measurements. Each writes its table to stdout. What it leaves out, and why, goes to stderr.
+// The measurements. Each writes its table to stdout. It reports on stderr what it leaves out, and why.
 void measure_throughput();
-/// What each thing costs that step_g does and the floor does not.
+/// The cost of each thing that step_g does and the floor does not.
 void measure_additions();
 void measure_held();
 void measure_waits();

@@ -1,4 +1,4 @@
-"""What Python's standard library has for a child per client: socketserver.ForkingTCPServer."""
+"""A server with a child for each client, from Python's standard library: socketserver.ForkingTCPServer."""
 
 import os
 import socketserver

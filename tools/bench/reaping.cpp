@@ -1,6 +1,6 @@
-// The cost of a child's exit to its parent while many other children are at work: the microseconds of CPU time that the
-// parent uses for one more child, fork included. Measured with 0, 1000 and 2000 silent clients, each of which keeps a
-// child waiting.
+// The cost of a child's exit to its parent while many other children are at work. It is given in microseconds of the
+// parent's CPU time for one more child, fork included. The measurement has 0, 1000 and 2000 silent clients, each of
+// which keeps a child waiting.
 #include <sys/resource.h>
 #include <unistd.h>
 

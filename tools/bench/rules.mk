@@ -1,4 +1,4 @@
-# What is measured. The Makefile includes this file.
+# Builds and runs the measurements. The Makefile includes this file.
 
 $(BUILD)/bench.cpp: $(filter-out %/throughput.cpp,$(wildcard tools/bench/*.cpp))
 $(BUILD)/throughput.cpp: tools/bench/throughput.cpp

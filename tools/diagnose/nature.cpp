@@ -17,8 +17,8 @@
 namespace diagnose {
 namespace {
 
-/// The kind of server, derived from the process that holds a silent client's connection. It cannot tell an event loop,
-/// or a server that forks after it has read the request.
+/// The kind of server, derived from the process that holds a silent client's connection. It does not recognize an event
+/// loop, or a server that forks after it has read the request.
 Kind kind_of(Server& server, const Holder& holder) {
     if (holder.place == Place::with_a_child) return Kind::forks;
     if (holder.place != Place::with_the_server) return Kind::unknown;
@@ -36,8 +36,8 @@ bool has_event_loop(const Program& program) {
     return hold(server, clients).place == Place::with_the_server;
 }
 
-/// Whether the server forks a child after the client has sent its request, or one that exits too fast to be seen. Then
-/// no client is served when the server may not fork.
+/// Whether the server forks a child after the client has sent its request, or a child that exits too fast to be seen.
+/// Then no client is served when the server may not fork.
 bool needs_process(const Program& program) {
     Server server(program);
     forbid_processes(server.acceptor());
@@ -47,7 +47,7 @@ bool needs_process(const Program& program) {
     return server.has_ended();
 }
 
-/// What a child that was forked for a request does instead of exiting; empty when it exits.
+/// The state of a child that was forked for a request and does not exit; empty when it exits.
 std::string late_child_that_stays(const Program& program) {
     Server server(program);
     Clients clients;

@@ -1,5 +1,5 @@
-// The rows about children, for servers where a silent client does not keep a child waiting: servers that fork after
-// they have read the request, and servers with pre-forked workers. Each probe starts the program again.
+// The rows about children, for servers where a silent client does not keep a child waiting. Such servers fork after
+// they have read the request, or have pre-forked workers. Each probe starts the program again.
 #pragma once
 
 #include "probes.hpp"

@@ -3,11 +3,11 @@
 
     grade_class.py [--only 'NUMBER…'] [--jobs N] [--limit SECONDS] [--out DIR] [--no-sandbox] DIR
 
-DIR has a folder for each student. The file that an exercise asks for is all that we take out of it: it is compiled and
-checked in a tree of our own, in a sandbox (sandbox.py). What a student's repository has besides is never looked at.
+DIR has a folder for each student. From it we take only the file that an exercise asks for. The file is compiled and
+checked in a tree of our own, in a sandbox (sandbox.py). We never read the rest of a student's repository.
 
-It writes grade_class.csv, .json and .xml into build/. What was checked once is in build/grade_class.checked, by the
-digest of the student's file and of all that checks it: a run that was interrupted goes on from there.
+It writes grade_class.csv, .json and .xml into build/. The file build/grade_class.checked keeps each result, by the
+digest of the student's file and of all that checks it. An interrupted run goes on from there.
 """
 
 import argparse
@@ -73,7 +73,7 @@ class Grader:
         return digest.hexdigest()
 
     def check(self, exercise, source):
-        """What is found, as a dictionary that JSON can hold."""
+        """The result of a check, as a dictionary that JSON can hold."""
         begin = time.monotonic()
         tree = Path(tempfile.mkdtemp(dir=self.work))
         found = {"state": FAILED, "reason": "", "rows": [], "is_certain": True}
@@ -123,7 +123,7 @@ class Grader:
 
 
 class Checked:
-    """What was found, by key: kept in a file, a line for each, and asked for once even if many clones have it."""
+    """The results by key, kept in a file, a line for each. A file that many clones have is checked once."""
 
     def __init__(self, path, pool):
         self.path, self.pool, self.lock = path, pool, threading.Lock()
@@ -150,7 +150,7 @@ class Checked:
 
 
 def rows_of(text, exercise):
-    """What diagnose has found; nothing when it has not found all that the exercise asks for."""
+    """The rows that diagnose has found; empty when they are not all that the exercise asks for."""
     try:
         rows = json.loads(text)
         names = {row["name"] for row in rows}

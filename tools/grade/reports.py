@@ -1,4 +1,4 @@
-"""What is said of a class: a table on the terminal, and the files CSV, JSON and JUnit XML."""
+"""The reports about a class: a table on the terminal, and the files CSV, JSON and JUnit XML."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ MARKS = {DONE: "✓", NOT_YET: "·", FAILED: "!"}
 
 
 def printable(text):
-    """What students have written, and their programs, as it may go to a terminal."""
+    """The text of a student or a student's program, shortened, and safe for a terminal."""
     return "".join(c if c.isprintable() else "?" for c in text[:MOST_SHOWN])
 
 

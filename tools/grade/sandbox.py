@@ -1,9 +1,9 @@
-"""Runs a command that students have a hand in, where it can change nothing but a folder of its own.
+"""Runs a command that students can influence, where it can change nothing except a folder of its own.
 
-With bubblewrap (bwrap(1)) the command gets namespaces of its own: it sees the system's programs and the folder `tree`,
+With bubblewrap (bwrap(1)) the command gets namespaces of its own. It sees the system's programs and the folder `tree`,
 all of it read-only, no process but its own, and no network but loopback. It runs as a user without any rights: as root
-we choose one that runs nothing else. When the command ends or is ended, the kernel ends all that it has started, since
-its first process is the first of its process namespace (pid_namespaces(7)).
+we choose a user that runs nothing else. The command's first process is the first of its process namespace. When it
+exits or is killed, the kernel kills all others there (pid_namespaces(7)).
 """
 
 import os
@@ -19,14 +19,14 @@ from pathlib import Path
 
 SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"]
 SYSTEM += [f"/etc/{name}" for name in ["alternatives", "hosts", "ld.so.cache", "localtime", "nsswitch.conf"]]
-FIRST_USER = 64000  # a range that systemd gives to users who come and go
+FIRST_USER = 64000  # from the range that systemd gives to temporary users
 MOST_USERS = 64
 MOST_PROCESSES = 300
 MEBIBYTE = 1 << 20
 MOST_MEMORY_OF_ONE = 1024 * MEBIBYTE  # address space of each process
 MOST_MEMORY = 1024 * MEBIBYTE  # of all processes of a command together
 MOST_FILE = 64 * MEBIBYTE
-MOST_OUTPUT = 1 * MEBIBYTE  # what is read of it
+MOST_OUTPUT = 1 * MEBIBYTE  # the part of it that is read
 IS_ROOT = os.geteuid() == 0
 
 
@@ -35,7 +35,7 @@ class Ended:
     status: int
     out: str
     err: str
-    fault: str = ""  # why we have ended it
+    fault: str = ""  # why we have killed it
 
     def __str__(self):
         return self.fault or f"it ended with status {self.status}"
@@ -90,12 +90,13 @@ class Sandbox:
             return "bubblewrap is missing (make deps)"
         with tempfile.TemporaryDirectory() as tree:
             os.chmod(tree, 0o755)
-            # diagnose gives a server a user namespace: only that keeps it from tracing diagnose, whose user it has.
+            # diagnose gives a server a user namespace: otherwise the server, of the same user, could trace diagnose.
             ended = self.run(tree, ["unshare", "--user", "true"], 10)
         return "" if ended.status == 0 else f"this system refuses it: {(ended.err or str(ended)).strip()}"
 
     def run(self, tree, command, seconds, writable=None):
-        """Runs `command` in the folder `tree`; `writable` is a folder in it. Returns when nothing of it runs any more."""
+        """Runs `command` in the folder `tree`; `writable` is a folder in it. Returns when all its processes have
+        ended."""
         user = self.users.get()
         try:
             if writable and IS_ROOT:
@@ -108,7 +109,7 @@ class Sandbox:
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=err,
-                    start_new_session=True,  # Ctrl-C is for us
+                    start_new_session=True,  # Ctrl-C reaches only us
                 )
                 fault = self.watch(process, seconds, user)
                 texts = [(file.seek(0), file.read(MOST_OUTPUT).decode(errors="replace"))[1] for file in (out, err)]
@@ -155,8 +156,8 @@ class Sandbox:
         return fault
 
     def end(self, process, user):
-        """bwrap ends when its child has ended; its child is the first process of the namespace, and ends last."""
-        if not self.is_isolated and IS_ROOT:  # all that this user runs, wherever it has gone
+        """Kills the command. bwrap exits after its child, the first process of the namespace, which exits last."""
+        if not self.is_isolated and IS_ROOT:  # all processes of this user, in any session
             kill_all = ["setpriv", f"--reuid={user}", "--clear-groups", "sh", "-c", "kill -KILL -1"]
             subprocess.run(kill_all, stderr=subprocess.DEVNULL, check=False)
         while process.poll() is None:

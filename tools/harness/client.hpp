@@ -28,8 +28,8 @@ public:
     /// std::runtime_error when this process has no descriptor left.
     explicit Client(std::uint16_t server_port);
     Client(Client&&) = default;
-    /// Closes the connection. If the server has closed first, it sends a reset: otherwise the kernel would reserve the
-    /// server's port for a minute (TIME_WAIT), and a server without SO_REUSEADDR could not be restarted.
+    /// Closes the connection, with a reset if the server has closed first. Otherwise the kernel would reserve the
+    /// server's port for a minute (TIME_WAIT). A server without SO_REUSEADDR could not be restarted in that time.
     ~Client();
 
     /// The ephemeral port at the client's end.

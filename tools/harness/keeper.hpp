@@ -17,8 +17,8 @@ constexpr const char* KEEPER = "keeper";  ///< its name (proc::Process)
 /// network drive.
 constexpr std::chrono::seconds MOST_TIME_TO_END_A_PROGRAM(10);
 
-/// The keeper's report of a process that it has reaped. pid 0 marks the end of the program: the zombies that it left
-/// were reported before.
+/// The keeper's report of a process that it has reaped. A pid of 0 marks the end of the program: the zombies that it
+/// left were reported before.
 struct Report {
     pid_t pid;
     int status;  ///< as waitpid(2) gives it

@@ -14,8 +14,8 @@
 
 namespace harness {
 
-/// Sets the soft and the hard limit, so that the program cannot raise it again: to `most`, or to the present hard limit
-/// if that is lower, since only root may exceed it. Throws std::system_error.
+/// Sets the soft and the hard limit to `most`, so that the program cannot raise them again. A present hard limit that
+/// is lower stays, since only root may exceed it. Throws std::system_error.
 void limit(int resource, rlim_t most);
 
 /// fork(2). Throws std::runtime_error, which names the limit, when the user may have no more processes (EAGAIN);

@@ -38,12 +38,13 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// Reserves a port of 127.0.0.1 for a server that cannot let the kernel choose one. The kernel gives the port of the
-/// returned socket, which does not listen, to nobody else. A server that sets SO_REUSEADDR can use it (socket(7)).
+/// Reserves a port of 127.0.0.1 for a server that cannot let the kernel choose one. The returned socket does not
+/// listen. While it exists, the kernel chooses its port for no other socket. A server that sets SO_REUSEADDR can use
+/// the port (socket(7)).
 net::Socket reserve_port();
 
-/// A program that was started and listens. Its port is that of the listening socket which the
-/// process or a descendant of it holds (a shell may have started the server, or it is a daemon).
+/// A program that was started and listens. Its port is that of the listening socket. The process or a descendant of it
+/// holds that socket: a shell may have started the server, or it is a daemon.
 class Server : public Process {
 public:
     /// Starts `program` with PORT=0, so that the kernel chooses the port of a server that honours PORT. Returns when it
@@ -104,11 +105,11 @@ public:
     /// Whether the SIGCHLD of each child that was seen as a zombie has been delivered. The handler may still be
     /// running.
     bool has_noticed_exits() const;
-    /// Whether the server has finished with its clients: exactly `at_work` children are left, SIGCHLD has been
-    /// delivered, the server is ready for the next client and all its threads are blocked.
+    /// Whether the server has finished with its clients. Then exactly `at_work` children are left, and SIGCHLD has been
+    /// delivered. The server is ready for the next client, and all its threads are blocked.
     bool is_quiet(std::size_t at_work = 0) const;
-    /// The same for a server whose children may live on, for example as helpers: they are blocked and wait for an
-    /// event, or run another program.
+    /// The same for a server whose children may live on, for example as helpers. Such children are blocked and wait for
+    /// an event, or run another program.
     bool is_at_rest() const;
 
     Place place_of(const Client& client) const;

@@ -53,9 +53,9 @@ std::vector<pid_t> threads(pid_t pid);
 
 /// The name of the system call that the process is blocked in ("accept", "recvfrom"), from /proc/PID/syscall. Empty
 /// when it is running, is a zombie or gone, or belongs to another user. A call without a known name is "system call
-/// 123". A call of select(2), poll(2) or a similar call without descriptors and timeout is "pause": it waits for a
-/// signal, and some architectures implement pause(2) this way. Where only an ancestor may read that file (Yama's
-/// ptrace_scope), the name is derived from /proc/PID/wchan, which identifies some calls only.
+/// 123". A select(2), poll(2) or similar call without descriptors and timeout is "pause". It waits for a signal, and
+/// some architectures implement pause(2) this way. Where only an ancestor may read that file (Yama's ptrace_scope), the
+/// name is derived from /proc/PID/wchan, which identifies some calls only.
 std::string blocked_in(pid_t pid);
 
 /// Whether it is blocked in a call that waits only for time to pass: nanosleep(2), or select(2) or poll(2) with a
@@ -70,8 +70,8 @@ std::string describe_wait_status(int status);
 /// waitid takes too: when waitid returns, those signals have been sent.
 void wait_for_signals_of_seen_zombies();
 
-/// Whether this process may read what the kernel shows only to the process's user and to root: descriptors, blocking
-/// call, exit status (ptrace(2), "Ptrace access mode checking"). False for a process that is gone.
+/// Whether this process may read the descriptors, the blocking call and the exit status. The kernel shows them only to
+/// the process's user and to root (ptrace(2), "Ptrace access mode checking"). False for a process that is gone.
 bool is_readable(pid_t pid);
 
 /// A text that changes whenever the process has run (/proc/PID/schedstat; of the first thread only). Empty when the

@@ -45,16 +45,16 @@ struct TcpSocket {
     std::string address;  ///< at our end: "127.0.0.1:8888", "[::1]:8888"; IPv4 within IPv6 is written as IPv4
     std::string peer;  ///< at the other end
     unsigned unread = 0;  ///< bytes that have arrived and that no process has received
-    /// Whether this end waits for the other to acknowledge data or complete the connection, so that a packet is on its
-    /// way (idiag_timer, sock_diag(7): the retransmission timer is running).
+    /// Whether this end waits for the other to acknowledge data or complete the connection. Then a packet is on its
+    /// way, and the retransmission timer is running (idiag_timer, sock_diag(7)).
     bool is_unacknowledged = false;
     /// The time since this end last sent data or, before that, since the connection was established
     /// (tcpi_last_data_sent, "lastsnd" in ss(8)). For a connection in the accept queue: how long it has waited.
     std::chrono::milliseconds since_sent{0};
 };
 
-/// All TCP sockets except listening ones, and those in TIME_WAIT, which nobody has open. Throws std::system_error when
-/// the kernel does not answer. since_sent is set only `with_times`, since it makes each answer four times as long.
+/// All TCP sockets except listening ones, and those in TIME_WAIT, which no process has open. Throws std::system_error
+/// when the kernel does not answer. since_sent is set only `with_times`, since it makes each answer four times as long.
 std::vector<TcpSocket> tcp_sockets(bool with_times = false);
 
 /// "ESTABLISHED", "CLOSE_WAIT": the names of RFC 9293, 3.3.2, as ss(8) and netstat(8) write them.

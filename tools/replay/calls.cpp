@@ -23,9 +23,9 @@
 namespace replay {
 namespace {
 
-/// The format of a call's arguments, one letter each: d a number, p a pointer, a a socket address, b bytes whose number
-/// is the next argument, r bytes that the call has filled in, g a signal, t a timespec, f an address family, o a socket
-/// option. Uppercase D: the descriptor that the call uses.
+/// The format of a call's arguments, one letter each. A number is d, a pointer p, a socket address a. Bytes whose
+/// number is the next argument are b, and bytes that the call has filled in r. A signal is g, a timespec t, an address
+/// family f, a socket option o, an option of waitpid w. An uppercase D is the descriptor that the call uses.
 struct Format {
     const char* name;
     const char* letters;
@@ -176,7 +176,7 @@ std::optional<ShownCall> shown_call(const Tracee& tracee) {
     return shown;
 }
 
-// musl has no such tables: there only the names that matter in the steps are known.
+// musl has no such tables: there this code knows only the names that matter in the steps.
 std::string error_name(int number) {
 #ifdef __GLIBC__
     if (const char* const name = strerrorname_np(number)) return name;

@@ -69,7 +69,7 @@ std::string text_of(const std::string& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// What a program has printed last, behind a colon; empty when it has printed nothing.
+/// The last line that a program has printed, after a colon; empty when it has printed nothing.
 std::string last_line(int output) {
     std::string text = text_of("/proc/self/fd/" + std::to_string(output));
     text.erase(text.find_last_not_of('\n') + 1);
@@ -350,7 +350,7 @@ void Recorder::note_blocked(Tracee& tracee) {
     Note& note = notes_[tracee.number];
     if (!note.shown) return;
     const std::string call = note.shown->name + '(' + note.shown->arguments + ')';
-    // It was blocked there before, and the call was only restarted.
+    // The process was blocked there before, and the call was only restarted.
     if (std::exchange(note.last_block, call) == call) return;
     Json step = step_of(tracee, "blocks");
     step["name"] = note.shown->name;

@@ -48,7 +48,7 @@ public:
     static constexpr std::size_t MOST_STEPS = 2000;
 
 private:
-    /// What the recorder, but not the tracer, stores about a tracee.
+    /// The data about a tracee that the recorder needs, but not the tracer.
     struct Note {
         std::optional<ShownCall> shown;  ///< the call that it is in
         std::string target;  ///< the target of the call's descriptor, read before the call

@@ -5,7 +5,7 @@ $(BUILD)/replay_main.cpp: tools/replay/main.cpp
 FOLDERS += replay replay_main
 $(BUILD)/replay.o $(BUILD)/replay_main.o: | json libdw
 
-# What the page is made of becomes strings of the program, which then needs no file beside it.
+# The parts of the page become strings in the program, which then needs no other file.
 PAGE := $(addprefix tools/replay/page.,html css js)
 $(BUILD)/replay_page.cpp: $(PAGE)
 	@mkdir -p $(@D)

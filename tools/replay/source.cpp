@@ -30,7 +30,8 @@ void add(Walk& walk, const char* file, int line) {
 }
 
 /// The compilation unit that contains `address`, and the bias to subtract from addresses in it; null when none has
-/// debug information. clang writes no table of addresses (.debug_aranges): then all units are searched.
+/// debug information. Without a table of addresses (.debug_aranges), which clang does not write, all units are
+/// searched.
 Dwarf_Die* unit_at(Dwfl_Module* module, Dwarf_Addr address, Dwarf_Addr& bias) {
     if (Dwarf_Die* const unit = dwfl_module_addrdie(module, address, &bias)) return unit;
     Dwarf_Die* unit = nullptr;

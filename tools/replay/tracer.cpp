@@ -31,7 +31,7 @@ constexpr int OPTIONS = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TR
                         PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
 
 // The tracer stops waiting for processes that have computed for so long without a system call. It counts their
-// processor time, so that a busy machine makes no difference; but nobody wants to wait longer than ten seconds.
+// processor time, so that a busy machine makes no difference. After ten seconds it stops waiting in any case.
 constexpr std::chrono::seconds MOST_WORK{2};
 constexpr std::chrono::seconds PATIENCE{10};
 
@@ -228,8 +228,8 @@ bool Tracer::packet_is_on_its_way() const {
 bool Tracer::is_settled() const {
     const auto is_blocked = [](const auto& entry) {
         if (entry.second.is_stopped() || entry.second.has_ended()) return true;
-        // State S is not enough: a process has it already while it checks whether it must sleep, so it must be off its
-        // processor as well. A process that was stopped meanwhile is also in a call, but has another state.
+        // State S is not enough: a process has it already while it checks whether it must sleep. So the process must be
+        // off its processor as well. A process that was stopped meanwhile is also in a call, but has another state.
         if (proc::blocked_in(entry.first).empty()) return false;
         const std::optional<proc::Process> now = proc::process(entry.first);
         return now && (now->state == 'S' || now->state == 'T');

@@ -1,5 +1,5 @@
 // Traces a program and its descendants one step at a time: ptrace(2). The kernel stops a traced process when it enters
-// or leaves a system call, before a signal is delivered, and when it forks, executes or exits.
+// or leaves a system call, and before a signal is delivered. A fork, an exec and an exit stop it, too.
 #pragma once
 
 #include <signal.h>
@@ -62,8 +62,8 @@ public:
     /// Lets a stopped process run to its next stop. The signal that it was stopped for is delivered.
     void resume(Tracee& tracee);
 
-    /// Returns when each traced process is stopped, blocked in a call, or has exited, and no packet to or from the
-    /// server's port, which could wake one, is on its way.
+    /// Returns when each traced process is stopped, blocked in a call, or has exited. Also waits for packets to or from
+    /// the server's port that are on their way, since they could wake a process.
     void settle();
     void set_server_port(std::uint16_t port) { server_port_ = port; }
 

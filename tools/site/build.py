@@ -2,8 +2,8 @@
 """Makes a web site of the repository's pages, in both languages: build.py FOLDER
 
 A page keeps its place: step_a_iterative/README.md becomes step_a_iterative/index.html. A link to a source file leads to
-the repository whose address is in REPOSITORY; without one it is plain text. replays/ has a page when it is there.
-book.html and book.zh-CN.html have all pages on one, for print.
+the repository at the address REPOSITORY; without an address it is plain text. The folder replays/ has a page when it
+exists. The files book.html and book.zh-CN.html have all pages on one, for print.
 """
 
 import html
@@ -63,7 +63,7 @@ class Page:
         return os.path.normpath(os.path.join(os.path.dirname(self.name), target)) if target else self.name
 
     def address(self, target, everywhere, in_book):
-        """Where a link of this page leads, on the site or in the book; None: nowhere."""
+        """The target of a link of this page, on the site or in the book; None when it has none."""
         path, _, fragment = target.partition("#")
         name = self.path(path)
         page = everywhere.get(name) or everywhere.get(os.path.join(name, WORDS[self.language]["index"]))

@@ -1,5 +1,5 @@
-// A snapshot of a server: its processes, their descriptors and sockets, its queue, its signals. proc/ reads it from the
-// kernel without stopping or tracing any process. It shows a past moment.
+// A snapshot of a server: its processes, their descriptors and sockets, its queue, its signals. The functions of proc/
+// read it from the kernel without stopping or tracing any process. It shows a past moment.
 #pragma once
 
 #include <sys/resource.h>
@@ -112,7 +112,7 @@ Fill fill_of(std::size_t used, rlim_t limit);
 std::string fate(const std::optional<int>& status);
 
 /// The kind of a descriptor: "terminal", "pipe", a path. A socket that the kernel does not list is "without a TCP
-/// connection": it was reset, is no TCP socket, or belongs to another network namespace. Only printable ASCII.
+/// connection". It was reset, is no TCP socket, or belongs to another network namespace. Only printable ASCII.
 std::string kind_of(const proc::Descriptor& descriptor);
 
 /// The text with a question mark for each byte that is not printable ASCII: names of processes and files may contain
