@@ -340,7 +340,7 @@ std::string_view reason_phrase(int status) {
         {400, "Bad Request"},     {408, "Request Timeout"},       {413, "Content Too Large"},
         {414, "URI Too Long"},    {417, "Expectation Failed"},    {431, "Request Header Fields Too Large"},
         {501, "Not Implemented"}, {500, "Internal Server Error"}, {505, "HTTP Version Not Supported"},
-        {504, "Gateway Timeout"}};
+        {504, "Gateway Timeout"}, {503, "Service Unavailable"}};
     const auto found = PHRASES.find(status);
     return found == PHRASES.end() ? "" : found->second;
 }

@@ -310,7 +310,9 @@ void start_interpreter() {
 
 py::object import_application(const std::string& name) {
     py::module_::import("sys").attr("path").attr("insert")(0, py::module_::import("os").attr("getcwd")());
-    py::object application = py::module_::import("pkgutil").attr("resolve_name")(name);
+    const std::size_t colon = name.find(':');
+    const py::object module = py::module_::import("importlib").attr("import_module")(name.substr(0, colon));
+    py::object application = py::module_::import("operator").attr("attrgetter")(name.substr(colon + 1))(module);
     if (PyCallable_Check(application.ptr()) == 0) raise(PyExc_TypeError, (name + " is not callable").c_str());
     return application;
 }

@@ -138,8 +138,8 @@ TEST_CASE("report: lists what does not hold yet, with the rule behind it") {
     CHECK(text.find("\n  not yet  reaps one             evidence <1>\n                                 (rule)\n") !=
           std::string::npos);
     CHECK(text.ends_with(
-        "\nnot yet: answers, concurrent, closes, child exits with 0, survives SIGCHLD, reaps one. The task, and hints: "
-        "exercises/05_reap/README.md\n"));
+        "\nnot yet: answers, concurrent, closes, child exits with 0, survives SIGCHLD, never blocks, reaps one. "
+        "The task, and hints: exercises/05_reap/README.md\n"));
 }
 
 TEST_CASE("report: a row that does not apply counts as kept, but not as a goal reached") {
@@ -200,7 +200,8 @@ TEST_CASE("grade: prints a line for each exercise") {
     CHECK(line_of(Graded{&exercise("10"), rows_of(exercise("10"))}) == "10  silent client   10 of 10  done");
     CHECK(
         line_of(Graded{&exercise("5"), rows_of(exercise("5"))}) ==
-        " 5  reap             0 of 6   not yet: answers, concurrent, closes, child exits with 0, survives SIGCHLD, reaps one");
+        " 5  reap             0 of 7   not yet: answers, concurrent, closes, child exits with 0, survives SIGCHLD, never "
+        "blocks, reaps one");
 }
 
 TEST_CASE("grade: an obstacle fails every row of its exercise") {

@@ -7,6 +7,12 @@ import subprocess
 from flask import Flask, request
 
 application = Flask(__name__)
+application.config["PROPAGATE_EXCEPTIONS"] = True  # to the server, which has to answer then
+
+
+@application.get("/error")
+def error():
+    raise RuntimeError("for the check: the server answers with 500")
 
 
 @application.get("/hello")

@@ -2,7 +2,10 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <chrono>
+#include <cstddef>
 #include <string>
+#include <thread>
 
 #include "../harness/process.hpp"
 #include "../proc/process.hpp"
@@ -12,24 +15,46 @@
 
 namespace diagnose {
 
+using std::to_string;
+
 namespace {
 
 constexpr const char* PATIENT = "a client may take its time: somebody else has to wait for it meanwhile";
 
-/// Whether a client that is silent while the next one is served gets its page when it asks.
-Finding serves_both(Server& server) {
+/// That the next client is in the accept queue while others are silent.
+Finding keeps_waiting(Server& server, std::size_t silent) {
+    const std::string clients = silent == 1 ? " for a silent client" : " for " + to_string(silent) + " silent clients";
+    return {Answer::no, server.state() + clients + ", and the next one is in the accept queue",
+            silent == 1 ? "a process that serves a client itself accepts no other meanwhile"
+                        : "each client needs a process of its own: a fixed number of them is used up"};
+}
+
+/// Whether clients that are silent while the next one is served get their pages when they ask. No fixed number of
+/// processes is enough: the number of clients differs from server to server.
+Finding serves_silent(Server& server) {
+    constexpr std::chrono::seconds SILENCE(3);  // for so long a client may be silent at least
+    const auto begin = std::chrono::steady_clock::now();
+    const std::size_t most = 6 + server.port() % 8U;
     Clients clients;
-    hold(server, clients);
-    const Place second = hold(server, clients).place;
-    if (server.has_ended()) return no("when a client had connected, " + server.exit_report());
-    if (second == Place::in_the_queue) {
-        return {Answer::no, server.state() + " for a silent client, and the next one is in the accept queue",
-                "a process that serves a client itself accepts no other meanwhile"};
+    while (clients.size() <= most) {
+        const std::size_t before = clients.size();
+        const Place place = hold(server, clients).place;
+        if (server.has_ended()) return no("when a client had connected, " + server.exit_report());
+        if (place == Place::in_the_queue && before > 0) return keeps_waiting(server, before);
+        if (clients.size() == before) return unanswered(server, clients);
+        if (place == Place::disconnected || place == Place::moving) break;
     }
     if (clients.size() < 2 || !ask(server, clients.back())) return unanswered(server, clients);
+    std::this_thread::sleep_until(begin + SILENCE);
     if (clients.front().has_ended()) return {Answer::no, "it disconnected a client that had not asked yet", PATIENT};
     if (!ask(server, clients.front()) || !is_page(clients.front().received())) {
         return {Answer::no, "a client that was silent, while the next one was served, got no page", PATIENT};
+    }
+    wait_for_close(server, clients.front());
+    server.until([&] { return server.has_ended() || server.is_ready(); });
+    if (server.has_ended()) {
+        return {Answer::no, "when a client had its page, " + server.exit_report(),
+                "the child serves its client and exits; the parent goes on to accept"};
     }
     return yes("a client that was silent, while the next one was served, got its page as well");
 }
@@ -63,7 +88,7 @@ std::string fate_of_orphan(Server& server, pid_t child, Client& client) {
 
 Findings serves_silent_client(const Solution& solution) {
     Server server(patient(solution.server));
-    return {{"serves silent client", serves_both(server)}};
+    return {{"serves silent client", serves_silent(server)}};
 }
 
 Findings exit_of_child(const Solution& solution) {

@@ -46,7 +46,7 @@ Finding judge_answer(const std::string& answer, End end) {
     const auto [line, page] = parts_of(answer);
     const std::string told = "the client that is too many was told \"" + line + '"';
     if (answer.empty()) {
-        return {Answer::no, "the client that is too many was hung up on without a word",
+        return {Answer::no, "the client that is too many was disconnected without an answer",
                 "503 is meant for it (RFC 9110, 15.6.4)"};
     }
     if (!is_server_error(line)) return {Answer::no, told, "that is no error of a server: its status is 5xx"};
@@ -78,14 +78,17 @@ Finding answer_without_process(Server& server) {
     const End end = !has_ended ? End::open : client.was_reset() ? End::reset : End::closed;
     server.until([&] { return server.is_asleep(); });
     if (server.has_ended()) {
-        return {Answer::no, "when no process was to be had, " + server.exit_report(),
-                "fork fails when there are too many (EAGAIN)"};
+        const bool is_fork = server.last_error_line().find("recv") == std::string::npos;
+        return {
+            Answer::no, "when fork failed, " + server.exit_report(),
+            is_fork ? "fork fails when there are too many (EAGAIN)" : "recv may fail, too: that must end no server"};
     }
     if (answer.empty() && end == End::open) {
+        const std::string call = proc::blocked_in(server.acceptor());
         return {Answer::no,
-                "the client that is too many gets no answer: the server is asleep in " +
-                    proc::blocked_in(server.acceptor()),
-                "while it waits there it accepts nobody, and lets all wait"};
+                "the client that is too many gets no answer: the server is " +
+                    (call.empty() ? "running all the time" : "asleep in " + call),
+                "meanwhile it accepts no clients, and all of them wait"};
     }
     return judge_answer(answer, end);
 }

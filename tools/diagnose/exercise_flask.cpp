@@ -51,10 +51,6 @@ std::string request_of(std::string_view method, std::string_view target, std::st
     return request + "\r\n" + std::string(body);
 }
 
-std::string first_line(const std::string& text) {
-    return std::string(first_characters(text.substr(0, text.find_first_of("\r\n")), 40));
-}
-
 /// Whether the response is this page.
 Finding expect(Server& server, const std::string& request, const std::string& page) {
     const Response response = response_to(server, request);
@@ -81,6 +77,15 @@ Finding expect_exit_status(Server& server) {
     return finding;
 }
 
+/// Whether a client learns that the application has raised an exception.
+Finding expect_error_page(Server& server) {
+    const Response response = response_to(server, request_of("GET", "/error"));
+    if (server.has_ended()) return no("when the application had raised an exception, " + server.exit_report());
+    if (response.status_line.starts_with("HTTP/1.1 500 ")) return yes("500");
+    return {Answer::no, "an exception in a Flask application, and its client got \"" + response.status_line + '"',
+            "serve returns the status of the error page that is due"};
+}
+
 /// Whether a client is disconnected, when TIMEOUT is over, whose form does not come.
 Finding expect_timeout(const Program& program) {
     Server server(program.with("TIMEOUT", "0.3"));
@@ -101,7 +106,8 @@ Finding run_flask(Server& server) {
     }
     if (finding == Answer::yes) finding = expect_two_numbers(server);
     if (finding == Answer::yes) finding = expect_exit_status(server);
-    return finding == Answer::yes ? yes("a query, a form, random numbers, a program's exit status") : finding;
+    if (finding == Answer::yes) finding = expect_error_page(server);
+    return finding == Answer::yes ? yes("a query, a form, random numbers, a program's exit status, an error") : finding;
 }
 
 }  // namespace

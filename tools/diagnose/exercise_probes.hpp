@@ -28,13 +28,15 @@ using Findings = std::map<std::string, Finding>;  ///< by the name of the row
 Findings predictions(const Solution& solution);
 /// Exercise 2: what the server prints about both ends of its connections.
 Findings printed_ends(const Solution& solution);
-/// Exercise 3: whether a client that is silent while another one is served gets its page when it asks.
+/// Exercise 3: whether clients that are silent while another one is served get their pages when they ask.
 Findings serves_silent_client(const Solution& solution);
 /// Exercises 3 to 12: whether the child of a client that was served exits with 0.
 Findings exit_of_child(const Solution& solution);
+/// Exercise 5: whether the server is ready for its next client after each SIGCHLD.
+Findings never_blocks(const Solution& solution);
 /// Exercise 6: whether the accept loop is still the one that was given, which no behaviour shows.
 Findings accept_loop(const Solution& solution);
-/// Exercise 6: whether the server catches SIGCHLD.
+/// Exercise 6: whether the server catches SIGCHLD, and leaves its children to the handler.
 Findings handler(const Solution& solution);
 /// Exercise 8: whether the server does not catch SIGCHLD.
 Findings no_handler(const Solution& solution);

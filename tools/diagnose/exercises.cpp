@@ -43,7 +43,7 @@ const Exercise EXERCISES[] = {
      "let go",
      {"child closes listener", "closes", "flat descriptors", "descriptor limit"},
      {"answers", "concurrent", "child exits with 0"}},
-    {5, "reap", {"reaps one"}, concatenated(SERVES, {"survives SIGCHLD"})},
+    {5, "reap", {"reaps one"}, concatenated(SERVES, {"survives SIGCHLD", "never blocks"})},
     {6,
      "restart",
      {"survives SIGCHLD"},
@@ -78,6 +78,7 @@ const std::map<std::string, Probe> PROBES = {
     {"ephemeral port", printed_ends},
     {"serves silent client", serves_silent_client},
     {"child exits with 0", exit_of_child},
+    {"never blocks", never_blocks},
     {"accept loop", accept_loop},
     {"handler", handler},
     {"no handler", no_handler},
@@ -97,13 +98,20 @@ bool is_about_listening(const std::exception& error) {
     return dynamic_cast<const harness::NotListening*>(&error) != nullptr;
 }
 
+std::string in_one_line(std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+}
+
 /// Runs `probe`, which decides one row or several. If it throws, all rows of `names` that belong to it get the failure.
 void decide(Probe probe, const Solution& solution, const Names& names, Findings& found) {
     try {
         found.merge(probe(solution));
     } catch (const std::runtime_error& error) {
-        const Finding failed = is_about_listening(error) ? Finding{Answer::no, "started once more, it does not listen"}
-                                                         : Finding{Answer::undecided, error.what()};
+        const std::string reason = in_one_line(error.what());
+        const Finding failed = is_about_listening(error)
+                                   ? Finding{Answer::no, "started once more, it does not listen: " + reason}
+                                   : Finding{Answer::undecided, reason};
         for (const std::string& name : names) {
             const auto asked = PROBES.find(name);
             if (asked != PROBES.end() && asked->second == probe) found[name] = failed;
@@ -131,11 +139,6 @@ void ask_behaviours(const Program& server, const Names& names, Findings& found) 
         if (finding == Answer::no) finding.rule = tried.explanation();
         found[tried.behaviour->name] = finding;
     }
-}
-
-std::string in_one_line(std::string text) {
-    std::replace(text.begin(), text.end(), '\n', ' ');
-    return text;
 }
 
 /// Whether the server starts, listens and does not fork without end. Undecided when diagnose lacks the resources to
@@ -200,6 +203,8 @@ std::vector<Row> check(const Exercise& exercise, const std::vector<std::string>&
     if (exercise.is_program()) {
         const Finding listening = listens(solution.server);
         if (listening != Answer::yes) return {{"listens", listening, false}};
+        ask_behaviours(solution.server, {"answers"}, found);
+        if (found.at("answers") == Answer::no) return {{"answers", found.at("answers"), false}};
         ask_behaviours(solution.server, names, found);
     }
     for (const std::string& name : names) {

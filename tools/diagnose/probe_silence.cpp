@@ -40,7 +40,7 @@ struct Silence {
 
 Finding too_short(const Silence& silence) {
     return {Answer::no,
-            silence.setting + " it let go of a silent client after " + to_string(silence.lasted.count()) + " ms",
+            silence.setting + " it disconnected a silent client after " + to_string(silence.lasted.count()) + " ms",
             "a client may take its time, for TIMEOUT seconds"};
 }
 
@@ -52,7 +52,7 @@ Finding outlasts(Silence& silence, std::chrono::milliseconds idle) {
     Clients clients;
     const bool is_served =
         !server.has_ended() && connect(server, clients) && (ask(server, clients.back()) || clients.back().has_ended());
-    if (is_served && !server.has_ended()) return yes("it has let go of a silent client");
+    if (is_served && !server.has_ended()) return yes("it has disconnected a silent client");
     return {Answer::no, silence.setting + ", and no client for " + to_string(idle.count()) + " ms, " + server.state(),
             "a server may have to wait for its next client for ever"};
 }
@@ -66,6 +66,7 @@ Finding keeps_short_timeout(const Program& program) {
         return undecided(server, "no client is taken");
     }
     if (!silence.ends_within(10 * TIMEOUT)) {
+        if (server.has_ended()) return no(silence.setting + ", with a silent client, " + server.exit_report());
         return no("after 2 s, " + silence.setting + ", it still waits for a silent client");
     }
     if (server.has_ended()) return undecided(server, "no silent client can be held");

@@ -86,6 +86,10 @@ std::string_view first_characters(std::string_view text, std::size_t count) {
     return text.substr(0, at);
 }
 
+std::string first_line(std::string_view text) {
+    return std::string(first_characters(valid_utf8(text.substr(0, text.find_first_of("\r\n"))), 40));
+}
+
 std::string padded(std::string_view text, std::size_t columns) {
     const std::size_t width = characters_in(text);
     return std::string(text) + std::string(width < columns ? columns - width : 0, ' ');

@@ -16,6 +16,9 @@ std::size_t characters_in(std::string_view text);
 /// The first `count` characters of `text`, which is UTF-8.
 std::string_view first_characters(std::string_view text, std::size_t count);
 
+/// The first line of the text in valid UTF-8, or its first 40 characters.
+std::string first_line(std::string_view text);
+
 /// `text`, followed by as many spaces as make it `columns` wide; a character is one column.
 std::string padded(std::string_view text, std::size_t columns);
 
