@@ -1,4 +1,4 @@
-# What builds and checks the exercises. The Makefile includes this file.
+# Builds and checks the exercises. The Makefile includes this file.
 
 EXERCISES := $(addprefix exercise_,$(shell seq 12))
 WATCHES := $(EXERCISES:exercise_%=watch_%)
@@ -6,7 +6,7 @@ HINTS := $(EXERCISES:exercise_%=hint_%)
 EXERCISE_PROGRAMS := $(patsubst %/server.cpp,$(BUILD)/%,$(wildcard exercises/*/server.cpp))
 .PHONY: exercises grade grade_class test_exercises test_grade $(EXERCISES) $(WATCHES) $(HINTS)
 
-# What a student has written: the compiler stops at the first error, and the last line says whose it is.
+# The students' programs: the compiler stops at the first error, and the last line names the file.
 $(EXERCISE_PROGRAMS): $(BUILD)/%: %/server.cpp $(BUILD)/static
 	@mkdir -p $(@D) && rm -f $@
 	@$(COMPILE) $(HOW_LINKED) -Wfatal-errors -MF $@.d $< $(filter %.o,$^) $(LIBRARIES) -o $@ 2>$@.errors || \

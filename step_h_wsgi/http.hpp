@@ -37,7 +37,7 @@ private:
 class Line {
 public:
     /// Adds a byte. Returns whether the line is complete. Throws Error(400) for a control character, for CR without LF
-    /// and for LF without CR (RFC 9112, 2.2: they let two servers see two different requests in the same bytes).
+    /// and for LF without CR. With those, two servers could see different requests in the same bytes (RFC 9112, 2.2).
     bool add(char byte);
     std::size_t size() const { return text_.size(); }
     /// Returns the line without its end, and begins another one.
@@ -68,8 +68,8 @@ struct Request {
 
 /// Reads a request's head from its bytes, in pieces of any size.
 ///
-/// Strict where leniency lets two servers see two different requests in the same bytes (RFC 9112, 11.2): no folded
-/// lines, no blank before a colon, and one way only to find the end of the body.
+/// It is strict where a lenient parser would let two servers see different requests in the same bytes (RFC 9112, 11.2).
+/// It accepts no folded lines, no blank before a colon, and only one way to find the end of the body.
 class RequestParser {
 public:
     /// `max_body`: the largest body, in bytes.
@@ -139,16 +139,17 @@ private:
     Line line_;
 };
 
-/// A response's head. It is made of what an application says, and refuses what would break the response's frame.
+/// A response's head. It takes status and fields from an application, and refuses those that would break the response's
+/// framing.
 class Response {
 public:
     /// `status`: such as "200 OK". Throws std::invalid_argument when that is not three digits from 200 to 599, a blank
     /// and a reason without control characters.
     explicit Response(const std::string& status);
 
-    /// Adds a header field. Throws std::invalid_argument when the name is no token or the value has a control character
-    /// (RFC 9110, 5.5), for a hop-by-hop field, which is the server's alone (PEP 3333; RFC 9110, 7.6.1), and for a
-    /// Content-Length that is no number or is there already.
+    /// Adds a header field. Throws std::invalid_argument when the name is not a token, or the value has a control
+    /// character (RFC 9110, 5.5). Also for a hop-by-hop field: only the server may send those (PEP 3333; RFC 9110,
+    /// 7.6.1). Also for a Content-Length that is not a number, or a second one.
     void add(const std::string& name, const std::string& value);
 
     int status() const { return status_; }

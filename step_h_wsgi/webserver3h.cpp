@@ -162,8 +162,8 @@ private:
     std::string begin, end;
 };
 
-/// Receives what the client sends still, until it closes, or is silent for `patience` milliseconds, or 2 seconds are
-/// over. Unread bytes would make close reset the connection, and the client might lose its response (RFC 1122,
+/// Receives what the client still sends, until it closes, or is silent for `patience` milliseconds, but for 2 seconds
+/// at most. Unread bytes would make close reset the connection, and the client might lose its response (RFC 1122,
 /// 4.2.2.13).
 void drain(int connection, int patience) {
     pollfd more = {connection, POLLIN, 0};
@@ -175,8 +175,8 @@ void drain(int connection, int patience) {
     }
 }
 
-/// Resets the connection, also where another process has a copy of it: connect(2) to AF_UNSPEC dissolves it. The client
-/// must not take the response for whole.
+/// Resets the connection, even if another process has a copy of it: connect(2) to AF_UNSPEC dissolves it. The client
+/// must see that the response is not complete.
 void reset(int connection) {
     const sockaddr nobody = {AF_UNSPEC, {}};
     (void)connect(connection, &nobody, sizeof nobody);
@@ -184,8 +184,8 @@ void reset(int connection) {
 
 // ---- in a worker: APP_TIMEOUT -------------------------------------------------------------------
 
-/// Ends the worker when the application takes too long. It is a thread that has all signals blocked and does without
-/// Python: the application may hold the interpreter's lock, and may block or handle any signal.
+/// Ends the worker when the application takes too long. It is a thread that blocks all signals and does not use Python:
+/// the application may hold the interpreter's lock. It may also block or handle any signal.
 class Watchdog {
 public:
     enum class Progress { NO_REQUEST, CALLED, WAITING_FOR_CLIENT, RESPONSE_BEGUN, RESPONSE_ENDED };
@@ -388,8 +388,8 @@ void unblock_signals() {
 
 // ---- a worker -----------------------------------------------------------------------------------
 
-/// The worker ends with the parent, even one that is killed by what it cannot handle; and it is in a process group of
-/// its own, since a terminal's Ctrl-C goes to all of the parent's.
+/// The worker ends with its parent, also when SIGKILL ends the parent. It has a process group of its own, since a
+/// terminal's Ctrl-C goes to the parent's whole group.
 void become_worker(pid_t parent) {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -567,9 +567,10 @@ void handle_signals() {
     for (const int number : {SIGCHLD, SIGTERM, SIGINT}) net::check("sigaction", sigaction(number, &action, nullptr));
 }
 
-/// From now on the kernel drops the packet that begins a connection (socket(7), SO_ATTACH_FILTER); the client sends it
-/// again a second later, and may meet the next server. A handshake that has begun is finished. Some kernels reserve
-/// filters for root, then it returns false: with a backlog of 0 they drop that packet while anybody is in the queue.
+/// From now on the kernel drops the packet that begins a connection (socket(7), SO_ATTACH_FILTER). The client sends it
+/// again a second later, when the next server may listen. A handshake that has begun is finished. Some kernels allow
+/// filters only to root, and then it returns false. With a backlog of 0 they drop that packet while the queue is not
+/// empty.
 bool drop_new_connections(const net::Socket& listen_socket) {
     sock_filter code[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),  // the flags in the TCP header
                           BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),

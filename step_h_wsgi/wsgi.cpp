@@ -36,7 +36,7 @@ constexpr std::uint64_t UNKNOWN = UINT64_MAX;
     throw py::error_already_set();
 }
 
-/// What the interpreter has returned; null where it has raised an exception.
+/// The object that the interpreter has returned. Throws when it is null: then the interpreter has raised an exception.
 py::object checked(PyObject* object) {
     if (object == nullptr) throw py::error_already_set();
     return py::reinterpret_steal<py::object>(object);
@@ -120,8 +120,8 @@ struct OpenFile {
     std::uint64_t size;  ///< bytes from there to its end
 };
 
-/// The file that sendfile(2) can send in place of Python's; nothing where only `read` gives the right bytes, as of a
-/// file that is decompressed on the way.
+/// The kernel's file behind Python's, for sendfile(2). Nothing when only `read` returns the right bytes, as for a file
+/// that Python decompresses.
 std::optional<OpenFile> open_file(const py::object& file) {
     try {
         const py::object raw = py::getattr(file, "raw", file);
@@ -155,7 +155,7 @@ public:
         response_ = std::move(response);
     }
 
-    /// What start_response returns.
+    /// The function that start_response returns.
     void write(const py::object& block) {
         const std::string_view bytes = bytes_in(block);
         const std::uint64_t most = has_begun_ ? left_ : response_->content_length().value_or(UNKNOWN);
@@ -327,9 +327,9 @@ void reset_signals() {
     }
 }
 
-/// "HTTP_USER_AGENT" for "user-agent"; empty when the field does not become a variable: those whose name has other
-/// characters than letters, digits and hyphens, since "X_User" would become the same variable as "X-User"; and "Proxy",
-/// since many libraries send their own requests to the proxy that HTTP_PROXY names (httpoxy, CVE-2016-5385).
+/// "HTTP_USER_AGENT" for "user-agent"; empty when the field does not become a variable. A name must consist of letters,
+/// digits and hyphens: "X_User" would become the same variable as "X-User". "Proxy" would become HTTP_PROXY, and many
+/// libraries send their own requests to the proxy that it names (httpoxy, CVE-2016-5385).
 std::string variable_of(const std::string& field_name) {
     if (field_name == "content-type" || field_name == "content-length" || field_name == "proxy") return "";
     std::string variable = "HTTP_";

@@ -36,7 +36,7 @@ struct Ends {
     std::pair<std::string, std::string> client, server;
 };
 
-/// What became of a request.
+/// The result of a request.
 struct Answer {
     int status = 0;
     std::uint64_t body_size = 0;  ///< bytes that were sent of the body
@@ -57,9 +57,9 @@ public:
     Application(const Application&) = delete;
     Application& operator=(const Application&) = delete;
 
-    // Around fork(2), as os.fork() has them. A child has the thread that called fork and no other. The signals that the
-    // import has given handlers are at their defaults in it (signal(7)), but for those of faults, which faulthandler
-    // may handle, and for SIGPIPE and SIGXFSZ, which Python ignores.
+    // To be called around fork(2), as os.fork() does. A child has only the thread that called fork. In the child,
+    // signals get their default actions (signal(7)). There are two exceptions: SIGPIPE and SIGXFSZ, which Python
+    // ignores, and the signals of faults, which faulthandler may handle.
     void before_fork();
     void after_fork_in_parent();
     void after_fork_in_child();

@@ -38,7 +38,7 @@ struct Ends {
     bool is_connected = false;
 };
 
-/// What a server has printed about a connection.
+/// The words that a server has printed about a connection.
 struct Printed {
     std::string local;
     std::string peer;
@@ -142,7 +142,7 @@ Finding judge_end(const std::string& printed, const std::string& own, const std:
     return {Answer::no, valid_utf8(printed) + " was printed, and the client's own socket says " + own, rule};
 }
 
-/// What was printed about a connection; nothing when `line` is null.
+/// Judges the line about a connection; null when the server has printed none.
 Findings judge_ends(const Ends& ends, const Printed* line) {
     if (line == nullptr) {
         const Finding none = {

@@ -26,7 +26,7 @@ bool is_flask_installed() {
     return importing.until_ended() && importing.fate() == "exited with 0";
 }
 
-/// What one client of the application receives.
+/// The response that one client of the application receives.
 struct Response {
     std::string status_line;
     std::string body;

@@ -1,5 +1,5 @@
 // Exercise 1: how many clients connect to a socket from which nobody accepts. A student's prediction is compared with
-// what the kernel does.
+// the kernel's behaviour.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -30,8 +30,8 @@ using std::to_string;
 
 namespace {
 
-/// What the kernel says of a TCP socket (tcp(7), TCP_INFO): the state of a client; for a socket that listens, the
-/// length of its accept queue in tcpi_unacked, and the limit in tcpi_sacked.
+/// The kernel's data about a TCP socket (tcp(7), TCP_INFO): the state of a client's socket. For a listening socket,
+/// tcpi_unacked is the length of its accept queue, and tcpi_sacked the limit.
 tcp_info info_of(const net::Socket& socket) {
     tcp_info info = {};
     socklen_t size = sizeof info;
@@ -50,8 +50,8 @@ void begin_to_connect(net::Socket& client, int port) {
     if (result == -1 && errno != EINPROGRESS) net::check("connect", result);
 }
 
-/// How many clients of a socket that listens with this backlog, and from which nobody accepts, get connected: until the
-/// kernel says that the queue is full, and leaves a client without an answer.
+/// The number of clients that connect to a socket with this backlog while no process accepts them. Clients connect one
+/// after the other until the kernel says that the queue is full, and a client gets no answer.
 unsigned long connected(int backlog) {
     sockaddr_in address = {};
     address.sin_family = AF_INET;
@@ -73,8 +73,8 @@ unsigned long connected(int backlog) {
     }
 }
 
-/// Takes the character off the beginning of `text`, in its ASCII form or in the full-width one that Chinese keyboards
-/// write; whether it was there.
+/// Removes the character from the beginning of `text`, in its ASCII form or in the full-width form of Chinese
+/// keyboards. Returns whether it was there.
 bool take(std::string_view& text, char ascii) {
     const char full_width[] = {'\xEF', '\xBC', static_cast<char>(ascii + 0x60)};  // U+FF01 … U+FF3F in UTF-8
     if (text.starts_with(ascii)) text.remove_prefix(1);
@@ -87,7 +87,7 @@ void take_spaces(std::string_view& text) {
     while (text.starts_with(' ')) text.remove_prefix(1);
 }
 
-/// Takes the digits off the beginning of `text`, and returns them in ASCII, without zeros in front of the number.
+/// Removes the digits from the beginning of `text`, and returns them in ASCII, without leading zeros.
 std::string take_digits(std::string_view& text) {
     std::string digits;
     const auto take_digit = [&] {
@@ -103,7 +103,7 @@ std::string take_digits(std::string_view& text) {
     return zeros == std::string::npos ? digits.substr(0, 1) : digits.substr(zeros);
 }
 
-/// The line about this backlog, and what stands behind the number in it.
+/// The line about this backlog, and the text after its number.
 struct Line {
     std::string_view whole;
     std::string_view rest;
@@ -128,7 +128,7 @@ std::optional<Line> line_about(std::string_view text, int backlog) {
     return std::nullopt;
 }
 
-/// The number that is predicted; nothing where there is none. The format is "backlog 5: NUMBER".
+/// The predicted number; nothing when there is none. The format is "backlog 5: NUMBER".
 std::optional<std::string> number_in(std::string_view rest) {
     if (!take(rest, ':')) return std::nullopt;
     take_spaces(rest);
@@ -136,7 +136,7 @@ std::optional<std::string> number_in(std::string_view rest) {
     return digits.empty() || !rest.empty() ? std::nullopt : std::optional(digits);
 }
 
-/// Whether there is still the question mark, or nothing, instead of a number.
+/// Whether the student has not replaced the question mark by a number yet.
 bool is_open(std::string_view rest) {
     take(rest, ':');
     take_spaces(rest);
@@ -144,7 +144,7 @@ bool is_open(std::string_view rest) {
     return rest.empty();
 }
 
-/// What is predicted for this backlog, beside what the kernel does.
+/// Compares the prediction for this backlog with the kernel's behaviour.
 Finding compare_prediction(std::string_view text, int backlog) {
     constexpr std::size_t MOST_SHOWN = 60;
     const std::optional<Line> line = line_about(text, backlog);

@@ -52,8 +52,8 @@ bool kernel_keeps_children(const Program& program) {
     return is_kept;
 }
 
-/// Whether the server is ready for its next client after each SIGCHLD: one that comes with the exit of a child, and one
-/// that comes although no child has exited. Another child is at work meanwhile.
+/// Whether the server is ready for its next client after each SIGCHLD: after a child's exit, and after a SIGCHLD for
+/// which no child has exited. Another child is at work meanwhile.
 Finding stays_ready(Server& server) {
     constexpr const char* RULE = "the handler interrupts the accept loop: while it blocks, no client is accepted";
     Clients silent;
@@ -145,8 +145,7 @@ Code code_in(std::string_view text) {
     return code;
 }
 
-/// Where the code has one of these words with a parenthesis behind it, as a call has, outside of the accept loop, which
-/// is at `loop`; npos: nowhere.
+/// The place of `word` in the code outside of the accept loop, which is at `loop`; npos when there is none.
 std::size_t find_outside(const std::string& code, std::size_t loop, std::size_t loop_size, std::string_view word) {
     std::size_t at = code.find(word);
     if (at != std::string::npos && at >= loop && at < loop + loop_size) at = code.find(word, loop + loop_size);
@@ -185,7 +184,7 @@ Finding compare_loop(const std::string& source) {
         const auto difference = std::mismatch(given.begin(), given.end(), found.begin(), found.end()).first;
         return at_line(loop + static_cast<std::size_t>(difference - given.begin()), " is not as it was given: ");
     }
-    // It may stand where nobody runs it.
+    // The given loop may stand in code that never runs, beside another one.
     constexpr std::pair<const char*, const char*> OTHERS[] = {
         {"accept(", " accepts as well, and only the given loop may: "},
         {"accept4(", " accepts as well, and only the given loop may: "},

@@ -1,4 +1,4 @@
-// Exercises 11 and 12: what becomes of clients that are being served when SIGTERM comes, and of those who come later?
+// Exercises 11 and 12: are the clients that are being served at SIGTERM served to the end, and later ones refused?
 #include <signal.h>
 
 #include <algorithm>
@@ -20,9 +20,9 @@ namespace {
 
 constexpr const char* RULE = "it ends when the last child has: not after a time, nor when one of them has";
 
-/// Whether the server ends although a client is being served, when one of its `children` has gone. Where it is blocked
-/// until a child exits, the kernel says that it does not. Where it is not, nothing but time can tell whether it looks
-/// for its children or only sleeps: longer than the behaviours believe in a sleep.
+/// Whether the server exits although a client is being served, after one of its `children` has exited. When the kernel
+/// says that it is blocked until another child exits, it does not. Otherwise only time can tell whether it looks for
+/// its children or sleeps for a fixed time.
 bool exits_before(Server& server, const std::vector<proc::Process>& children) {
     constexpr std::chrono::seconds LONGEST_SLEEP(10);
     const auto is_reaped = [](const proc::Process& child) { return !proc::process(child.pid); };
@@ -40,7 +40,7 @@ bool gets_page(Server& server, Client& client) {
 
 Finding lost(const std::string& evidence) { return {Answer::no, evidence, RULE}; }
 
-/// SIGTERM, and the server has done at once what it does about it.
+/// Sends SIGTERM, and waits until the server has handled it.
 void stop(Server& server) {
     kill(server.acceptor(), SIGTERM);
     server.until([&] { return !proc::is_pending(server.acceptor(), SIGTERM) && server.is_asleep(); });
@@ -70,15 +70,15 @@ Finding last_two_clients(Server& server) {
     return yes("it ended when both of two clients had their page");
 }
 
-/// As many clients are being served, and ask one after the other: a server that waits a number of times waits for too
-/// few of them.
+/// This number of clients is being served when SIGTERM arrives, and they send their requests one after the other. A
+/// server that calls wait a fixed number of times exits too early.
 Finding last_of_many_clients(Server& server, std::size_t count) {
     Clients clients;
     while (clients.size() < count) {
         const Place place = hold(server, clients).place;
         if (server.has_ended()) return lost("while clients came, " + server.exit_report());
         if (place == Place::with_a_child || place == Place::with_the_server) continue;
-        clients.pop_back();  // it has as many as it takes
+        clients.pop_back();  // the server takes no more clients
         break;
     }
     count = clients.size();
@@ -106,7 +106,7 @@ Findings waits_for_all(const Solution& solution) {
     }
     if (finding == Answer::yes) {
         Server server(patient(solution.server));
-        // No number of waits is right: this one is another each time.
+        // The number of clients differs from run to run, so no fixed number of waits is enough.
         const Finding many = last_of_many_clients(server, 3 + static_cast<std::size_t>(server.port()) % 10);
         if (many != Answer::yes) finding = many;
     }

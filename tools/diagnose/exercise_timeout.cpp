@@ -68,9 +68,8 @@ Finding endless(TimedClient& timed, const std::string& timeout, const char* time
             "recv waits for ever, unless it is told otherwise"};
 }
 
-/// With a TIMEOUT of a fraction of a second, the server disconnects the client before a second is over, and does not
-/// answer a request that it has not got. A busy machine makes a time longer, and never shorter: of several the shortest
-/// counts.
+/// With a TIMEOUT of a fraction of a second, the server disconnects the client within a second, and sends it no page. A
+/// busy machine makes a time longer, but never shorter. So the shortest of several times counts.
 Finding keeps_fraction(const Program& program) {
     constexpr Seconds MOST(0.9);
     Seconds shortest = Seconds::max();

@@ -29,7 +29,7 @@ namespace {
 
 constexpr const char* UNKNOWN = "?";  // the digest of a server whose command names no file
 
-/// What an exercise has taught, and the page that has more of it.
+/// The lesson of an exercise, and the page that says more about it.
 struct Lesson {
     const char* sentence;
     const char* page;
@@ -51,7 +51,7 @@ const std::map<int, Lesson> LESSONS = {
     {12, {"a WSGI server is concurrent when it forks as the article's servers do", "step_h_wsgi"}},
 };
 
-/// No where it cannot be known.
+/// False where that cannot be known.
 bool is_file_there(const std::string& file) {
     std::error_code ignored;
     return std::filesystem::exists(file, ignored);
@@ -78,7 +78,7 @@ std::string comma_separated(const std::vector<std::string>& names) {
     return text;
 }
 
-/// How a line of the record names the server; empty for the one that is made of the exercise's source.
+/// The server's name in a line of the record; empty for the one that is built from the exercise's source.
 std::string name_of_server(const Exercise& exercise, const Command& command) {
     if (is_own(exercise, command)) return "";
     std::istringstream words(line_of(command));
@@ -93,7 +93,7 @@ std::string line_of(const Row& row) {
     return row.finding.rule.empty() ? line : line + std::string(32, ' ') + " (" + row.finding.rule + ")\n";
 }
 
-/// What the compiler has said of a program that is not there.
+/// The compiler's messages about a program that it could not build.
 std::string fault_of_build(const std::string& errors) {
     std::ifstream file(errors);
     std::string first;

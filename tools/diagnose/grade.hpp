@@ -1,4 +1,5 @@
-// What becomes of a check of the exercises: what is said, what is remembered, and the report for a class.
+// The results of a check of the exercises: the text for the student, the record of what is done, the report for a
+// class.
 #pragma once
 
 #include <cstddef>
@@ -14,22 +15,23 @@ namespace diagnose {
 
 using Command = std::vector<std::string>;
 
-/// Why there is nothing to check: a file that is not there, a program that does not compile. Nothing when there is.
+/// Why the exercise cannot be checked: a file is missing, or a program does not compile. Nothing when it can be.
 std::optional<std::string> obstacle(const Exercise& exercise, const Command& command);
 
 /// The SHA-256, in hexadecimal digits, of what is checked: the exercise's source, or the files that a server's command
 /// names; "?" when it names none. Throws std::runtime_error where sha256sum(1) is missing.
 std::string digest_of(const Exercise& exercise, const Command& command);
 
-/// What is done. It is kept in a file, a line for each exercise and server: the exercise's number, the digest of what
-/// was checked, and the server's command, which is missing for the server that is made of the exercise's source.
+/// The record of the exercises that are done. Its file has a line for each exercise and server: the exercise's number,
+/// the digest of the files that were checked, and the server's command. The line of a server that is built from the
+/// exercise's source has no command.
 class Record {
 public:
     /// Reads `file`; where there is none, nothing is done.
     explicit Record(std::string file = "exercises/.done");
 
-    /// Writes down that the exercise is done by this server, or, without a digest, that it is not. What other servers
-    /// have done stays.
+    /// Records that this server does the exercise or, without a digest, that it does not. The lines of other servers
+    /// stay.
     void remember(const Exercise& exercise, const Command& command, const std::optional<std::string>& digest);
 
     /// "done", "done (python3 mine.py)", "changed since it was done"; empty when it never was.
@@ -40,7 +42,7 @@ private:
     std::map<std::pair<int, std::string>, std::string> digests_;  // by exercise and server
 };
 
-/// All that is said of a check: the rows; when it is done, what it has taught, and what is next.
+/// The text about a check: the rows and, when the exercise is done, its lesson and the next exercise.
 std::string report(const Exercise& exercise, const Command& command, const std::vector<Row>& rows);
 
 /// A line for each exercise, how many are done, and which is next.
@@ -64,7 +66,7 @@ std::string line_of(const Graded& graded);
 /// The report as JUnit writes it: a suite for each exercise, a case for each row.
 std::string junit(const std::vector<Graded>& all);
 
-// What the program diagnose does. Each returns its exit status.
+// The commands of the program diagnose. Each returns its exit status.
 
 /// Checks one exercise and remembers the result: 0 when it is done, 1 when it is not yet.
 int check_exercise(const Exercise& exercise, const Command& command);

@@ -19,8 +19,8 @@ using std::to_string;
 
 namespace {
 
-/// The exit of a server's only child. Connects a client, waits until the server has forked a child for it, sends the
-/// request and waits until the server has handled the child's exit or has exited itself.
+/// The exit of a server's only child. Connects a client, and waits until the server has forked a child for it. Then
+/// sends the request, and waits until the server has handled the child's exit or has exited itself.
 struct SingleExit {
     explicit SingleExit(const Program& program) : server(patient(program)), holder(hold(server, clients)) {
         if (holder.place != Place::with_a_child) return;
