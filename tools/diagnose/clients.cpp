@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -138,9 +139,15 @@ std::string child_that_stays(pid_t child) {
            (call.empty() ? " runs on" : " is asleep in " + call);
 }
 
+std::string ended_unanswered(const Server& server) {
+    const std::string line = server.last_error_line();
+    const std::string name = std::filesystem::path(server.program().command.front()).filename().string();
+    return "it ended the connection without an answer" + (line.starts_with(name + ": ") ? ": " + line : "");
+}
+
 Finding unanswered(Server& server, const Clients& clients) {
     if (clients.empty() || server.has_ended() || !clients.back().has_ended()) return undecided(server, "no answer");
-    return {Answer::undecided, ENDED_UNANSWERED};
+    return {Answer::undecided, ended_unanswered(server)};
 }
 
 bool serve(Server& server, Client& client, const Holder& holder) {

@@ -29,7 +29,8 @@ Finding not_applicable(std::string evidence);
 /// Neither yes nor no: `what` is the reason, to which the state of the server is added.
 Finding undecided(Server& server, const std::string& what);
 
-constexpr const char* ENDED_UNANSWERED = "it ended the connection without an answer";
+/// That the server ended a connection without an answer, and its own last line of error: "step_c: recv: …".
+std::string ended_unanswered(const Server& server);
 
 /// The program with SLEEP=0, so that no client waits, and with a TIMEOUT so long that silent clients stay connected on
 /// a slow machine too.

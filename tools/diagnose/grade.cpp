@@ -37,7 +37,7 @@ struct Lesson {
 
 /// By the exercise's number.
 const std::map<int, Lesson> LESSONS = {
-    {1, {"a full queue answers nobody, and it holds one client more than its backlog", "step_b_sleep"}},
+    {1, {"a full queue gives no answer, and it holds one client more than its backlog", "step_b_sleep"}},
     {2, {"a connection is a pair of ends, and the kernel has chosen the client's port", "step_a_iterative"}},
     {3, {"with a process for each client, no client waits for another one", "step_c_fork"}},
     {4, {"a connection ends when the last descriptor that leads to it is closed", "step_d_no_close"}},

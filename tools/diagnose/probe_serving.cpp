@@ -84,7 +84,8 @@ Finding answers(const Subject& subject) {
     if (is_page(answer)) return yes("200 OK and the page");
     if (server.has_ended()) return no(server.exit_report());
     if (clients.empty()) return no("nobody can connect any more");
-    if (answer.empty()) return no(clients.front().has_ended() ? ENDED_UNANSWERED : "no answer: " + server.state());
+    if (answer.empty())
+        return no(clients.front().has_ended() ? ended_unanswered(server) : "no answer: " + server.state());
     const std::string status = status_of(answer);
     if (answer.size() > 12 && status.size() >= 12 && answer[9] != '2') {
         return yes("it answered " + in_quotes(status) + " to a request for " + subject.program.path);
