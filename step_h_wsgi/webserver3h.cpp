@@ -343,21 +343,19 @@ private:
     bool wants_continue_ = false;
 };
 
-wsgi::Ends ends_of(const net::Socket& connection) {
-    const auto text_of = [&](auto call) {
-        sockaddr_in address = {};
-        socklen_t size = sizeof address;
-        call(connection.fileno(), reinterpret_cast<sockaddr*>(&address), &size);
-        char text[INET_ADDRSTRLEN];
-        return std::pair(std::string(inet_ntop(AF_INET, &address.sin_addr, text, sizeof text)),
-                         std::to_string(ntohs(address.sin_port)));
-    };
-    return {text_of(getpeername), text_of(getsockname)};
+/// Address and port of an end of the connection. `call`: getsockname or getpeername.
+std::pair<std::string, std::string> end_of(const net::Socket& connection, decltype(getsockname)* call) {
+    sockaddr_in address = {};
+    socklen_t size = sizeof address;
+    call(connection.fileno(), reinterpret_cast<sockaddr*>(&address), &size);
+    char text[INET_ADDRSTRLEN];
+    return {inet_ntop(AF_INET, &address.sin_addr, text, sizeof text), std::to_string(ntohs(address.sin_port))};
 }
 
 void handle_request(const net::Socket& client_connection, wsgi::Application& application, const Settings& settings,
                     Watchdog& watchdog) {
-    const wsgi::Ends ends = ends_of(client_connection);
+    static const auto first_server_end = end_of(client_connection, getsockname);
+    wsgi::Ends ends = {end_of(client_connection, getpeername), first_server_end};
     http::RequestParser parser(settings.max_body);
     Client client(client_connection.fileno(), settings, watchdog);
     wsgi::Answer answer;
@@ -368,6 +366,8 @@ void handle_request(const net::Socket& client_connection, wsgi::Application& app
         answer.status = error.status();
         if (answer.status == http::CLIENT_IS_GONE) return;
     }
+    // The port is that of the first connection. The address may differ, and matters only without a Host field.
+    if (parser.request().host.empty()) ends.server = end_of(client_connection, getsockname);
     const LogLine log_line(ends.client.first, parser);
     const bool is_for_head = parser.request().method == "HEAD";
     watchdog.begin_request(client_connection.fileno(), log_line, is_for_head);
