@@ -13,6 +13,8 @@
 #include <sstream>
 #include <string>
 
+#include "../net/socket.hpp"
+#include "../tools/harness/server.hpp"
 #include "support.hpp"
 
 namespace {
@@ -114,17 +116,17 @@ TEST_CASE("steps: a second server on a port reports the error, and the first one
 
 TEST_CASE("steps: a port is free again as soon as its server is killed") {
     for (const Program& step : all_steps()) {
-        int port = 0;
+        const net::Socket reserved = harness::reserve_port();  // so that the kernel gives it to no other process
+        const Program program = step.with("SLEEP", "0").with("PORT", std::to_string(reserved.port()));
         {
-            Server server(step.with("SLEEP", "0"));
+            Server server(program);
             INFO(server.describe());
-            port = server.port();
             Client client(server.port());
             client.ask();
             CHECK(client.receive(PAGE.size()) == PAGE);
         }
-        Server next(step.with("PORT", std::to_string(port)));
-        CHECK(next.port() == port);
+        const Server next(program);
+        CHECK(next.port() == reserved.port());
     }
 }
 

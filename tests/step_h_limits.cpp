@@ -13,6 +13,7 @@
 #include <system_error>
 #include <vector>
 
+#include "../net/socket.hpp"
 #include "../tools/harness/client.hpp"
 #include "../tools/harness/process.hpp"
 #include "../tools/harness/server.hpp"
@@ -155,14 +156,16 @@ TEST_CASE("step_h: a worker without a free descriptor pauses, and can still be s
 
 TEST_CASE("step_h: SIGTERM and SIGINT free the port, let begun requests finish, and end it with status 0") {
     for (const int number : {SIGTERM, SIGINT}) {
-        Server server(hello());
+        const net::Socket reserved = harness::reserve_port();  // so that the kernel gives it to no other process
+        const Program program = hello().with("PORT", std::to_string(reserved.port()));
+        Server server(program);
         INFO(server.describe());
         HalfRequest begun(server);
         CHECK_EVENTUALLY(server, workers_of(server) - idle_workers(server) == 1);
         server.signal(number);
         CHECK_EVENTUALLY(server, !server.is_listening());
         CHECK_THROWS_AS(Client(server.port()), std::system_error);
-        Server next(hello().with("PORT", std::to_string(server.port())));
+        Server next(program);
         CHECK(get(next).status == 200);
         CHECK_FALSE(server.has_ended());
         const Reply reply = begun.finish();
