@@ -155,6 +155,7 @@ void Watcher::read_server() {
     server.child_signal = proc::signal_state(pid_, SIGCHLD);
     if (server.processes.empty() || !read(known_.at(pid_))) return record_server_exit();  // it ended meanwhile
     server.processes.front() = known_.at(pid_).process;  // last: so the server's state is not older than its children's
+    if (proc::run_count(pid_) != known_.at(pid_).run_count) drop_reaped(server.processes);
     drop_unseen();
 
     const std::optional<proc::Process> parent = proc::process(head->ppid);
@@ -175,6 +176,17 @@ void Watcher::read_server() {
     snapshot_.server = std::move(server);
     snapshot_.server_exit.reset();
     snapshot_.hidden_listener.reset();
+}
+
+/// Removes the zombies that the server has reaped since they were read.
+void Watcher::drop_reaped(std::vector<Process>& tree) {
+    std::erase_if(tree, [this](const Process& process) {
+        if (!process.head.is_zombie()) return false;
+        const std::optional<proc::Process> now = proc::process(process.head.pid);
+        const bool is_reaped = !now || now->started != process.head.started;
+        if (is_reaped) known_.at(process.head.pid).is_seen = false;
+        return is_reaped;
+    });
 }
 
 /// Adds the process and its descendants to the tree.

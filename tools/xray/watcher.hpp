@@ -64,6 +64,7 @@ private:
     void read_server();
     void visit(pid_t pid, std::size_t depth, std::vector<Process>& tree);
     bool read(Known& known);
+    void drop_reaped(std::vector<Process>& tree);
     void drop_unseen();
     bool has_all_sockets_of(const Server& server) const;
     void read_sockets(Server& server);
