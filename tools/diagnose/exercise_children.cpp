@@ -2,10 +2,10 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <string>
-#include <thread>
 
 #include "../harness/process.hpp"
 #include "../proc/process.hpp"
@@ -45,7 +45,9 @@ Finding serves_silent(Server& server) {
         if (place == Place::disconnected || place == Place::moving) break;
     }
     if (clients.size() < 2 || !ask(server, clients.back())) return unanswered(server, clients);
-    std::this_thread::sleep_until(begin + SILENCE);
+    const auto left = std::max(begin + SILENCE - std::chrono::steady_clock::now(), std::chrono::nanoseconds(0));
+    harness::eventually([&] { return clients.front().has_ended(); },
+                        std::chrono::duration_cast<std::chrono::milliseconds>(left));
     if (clients.front().has_ended()) return {Answer::no, "it disconnected a client that had not asked yet", PATIENT};
     if (!ask(server, clients.front()) || !is_page(clients.front().received())) {
         return {Answer::no, "a client that was silent, while the next one was served, got no page", PATIENT};
